@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * memory.h - the one door to the heap: the host's allocator, counted, under a ceiling.
+ *
+ * Every block is at least 64-byte aligned. Free is given the size back, so the count is exact.
+ * Threads: any; the counters are atomic. Nothing else in the library calls malloc.
+ */
+#ifndef EINF_BASE_MEMORY_H
+#define EINF_BASE_MEMORY_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "engine/base/status.h"
+
+typedef struct einf__memory {
+    einf_allocator allocator;
+    uint64_t limit_bytes; /* UINT64_MAX: none */
+    _Atomic uint64_t used_bytes;
+    _Atomic uint64_t peak_bytes;
+} einf__memory;
+
+/** allocator NULL: the C library's. limit 0: none. */
+void einf__memory_init(einf__memory *m, const einf_allocator *allocator, uint64_t limit_bytes);
+
+/** size_bytes > 0, not cleared. NULL when the allocator fails or the ceiling would be passed. */
+void *einf__alloc(einf__memory *m, size_t size_bytes);
+/** einf__alloc, cleared. */
+void *einf__alloc_zero(einf__memory *m, size_t size_bytes);
+/** Like einf__alloc, but fills *err with `what`, the size and, when it was the ceiling, both values.
+ *  *out is NULL on failure. */
+einf_status einf__alloc_or_fail(einf__memory *m, uint64_t size_bytes, const char *what, void **out, einf_error *err);
+/** p may be NULL; size_bytes as allocated. */
+void einf__free(einf__memory *m, void *p, size_t size_bytes);
+/** A larger block with the first old_bytes copied; the old one is freed. On NULL the old one is untouched. */
+void *einf__grow(einf__memory *m, void *p, size_t old_bytes, size_t new_bytes);
+
+#endif

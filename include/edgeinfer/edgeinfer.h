@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT
+ * edgeinfer.h - run GGUF language models on the CPU from a C or C++ program.
+ *
+ * Three lifetimes, each outliving the next:
+ *
+ *   runtime   allocator, threads, kernels, log. Nothing is global: two runtimes live in one process.
+ *   model     one GGUF file, immutable after open, shared freely by threads and sessions.
+ *   session   one mutable timeline (KV cache, scratch, logits). One thread at a time.
+ *
+ * What holds for every function, unless its comment says otherwise:
+ *
+ *   Errors     a negative status is returned and *err (may be NULL) says what was wrong, where, both values, and
+ *              what to do. Nothing half-made is left behind: an out-pointer is set only with EINF_OK.
+ *              The library never exits, aborts, prints, reads the environment or installs a signal handler.
+ *   Ownership  the library owns what it hands out. Arguments are borrowed for the call. Every destroy and close
+ *              accepts NULL and clears the pointer it is given the address of.
+ *   Threads    create, open, plan and destroy may run on any thread. A runtime must outlive its models, a model its
+ *              sessions. A session used by two threads at once answers the second with EINF_E_STATE.
+ *              After fork() the child may only exec or _exit: calls that need the threads return EINF_E_STATE.
+ *   Strings    UTF-8 with an explicit length in bytes where the text may hold a NUL, NUL-terminated otherwise.
+ *   Structs    begin with struct_size. Write `einf_x c = EINF_INIT(einf_x);` and set what differs from the default;
+ *              a zero field means the default that its comment names.
+ *   Versions   fields and functions are added, never changed, within one SONAME.
+ *
+ * The token level (ids or embedding rows in, logits out) is in <edgeinfer/lowlevel.h>.
+ */
+#ifndef EDGEINFER_EDGEINFER_H
+#define EDGEINFER_EDGEINFER_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define EINF_API __attribute__((visibility("default")))
+#else
+#define EINF_API
+#endif
+
+#define EINF_VERSION "0.1.0"
+#define EINF_ABI_VERSION 0 /* the number in libedgeinfer.so.N */
+
+/** Initialise a struct of this header: sizes it, and zeroes the rest, which means "default". C11 and C++. */
+#ifdef __cplusplus
+#define EINF_INIT(T) einf_init_cxx<T>()
+#else
+#define EINF_INIT(T) { .struct_size = (uint32_t)sizeof(T) }
+#endif
+
+/* ------------------------------------------------------------------------------------------------ status -- */
+
+/* One list makes the enum, the names and the texts. Zero: done. Negative: refused, and the object is as it was
+ * unless the function says otherwise. */
+#define EINF_STATUS_MAP(X) \
+    X(OK,             0, "success") \
+    X(E_ARG,         -1, "invalid argument") \
+    X(E_NOMEM,       -2, "out of memory") \
+    X(E_IO,          -3, "input/output error") \
+    X(E_FORMAT,      -4, "malformed or truncated file") \
+    X(E_UNSUPPORTED, -5, "well-formed, but not supported by this build") \
+    X(E_LIMIT,       -6, "a limit would be exceeded") \
+    X(E_CTX_FULL,    -7, "the context is full") \
+    X(E_STATE,       -8, "not possible in this state") \
+    X(E_TEMPLATE,    -9, "chat template not usable") \
+    X(E_CANCELLED,  -10, "cancelled") \
+    X(E_INTERNAL,   -99, "internal error, please report it")
+
+typedef int32_t einf_status;
+enum {
+#define EINF_STATUS_ENUM(name, value, text) EINF_##name = value,
+    EINF_STATUS_MAP(EINF_STATUS_ENUM)
+#undef EINF_STATUS_ENUM
+    EINF_STATUS_END_ = 1
+};
+
+#define EINF_NO_OFFSET UINT64_MAX
+
+/** Detail of a failure. Caller-owned; filling it never allocates. The first failure wins. */
+typedef struct einf_error {
+    uint32_t struct_size;
+    einf_status code;
+    uint64_t offset;   /* byte offset in the file, or EINF_NO_OFFSET */
+    char where[64];    /* metadata key, tensor name or argument; may be empty */
+    char message[256]; /* one sentence for a person, with both values */
+    char hint[160];    /* what to do next; may be empty */
+} einf_error;
+
+/** Name of a status, as "EINF_E_FORMAT"; "EINF_E_?" for a number that is none. Static string. */
+EINF_API const char *einf_status_name(einf_status s);
+/** Short text of a status, as "malformed or truncated file". Static string. */
+EINF_API const char *einf_status_text(einf_status s);
+
+/** "0.1.0". Static string. */
+EINF_API const char *einf_version(void);
+/** EINF_ABI_VERSION of the library at run time; compare it with the header's. */
+EINF_API uint32_t einf_abi_version(void);
+
+/* ---------------------------------------------------------------------------------- callbacks and cancel -- */
+
+/** Memory for everything the library allocates itself; file mappings and thread stacks come from the system.
+ *  May be called from any thread that calls the library, never concurrently for one runtime from its workers. */
+typedef struct einf_allocator {
+    void *(*alloc)(void *user, uint64_t size_bytes, uint64_t align); /* NULL on failure; align is a power of two */
+    void (*free)(void *user, void *p, uint64_t size_bytes);          /* size_bytes as given to alloc */
+    void *user;
+} einf_allocator;
+
+enum { EINF_LOG_INFO = 1, EINF_LOG_WARNING = 2 };
+/** A line for a log, without newline. Control characters from files are escaped. */
+typedef void (*einf_log_fn)(void *user, int32_t level, const char *line);
+
+enum { EINF_PHASE_LOAD = 0, EINF_PHASE_PREFILL = 1, EINF_PHASE_DECODE = 2 };
+/** Progress of a phase, done of total in the phase's own unit (load: bytes; prefill, decode: tokens), on the calling
+ *  thread. Return non-zero to cancel. */
+typedef int32_t (*einf_progress_fn)(void *user, int32_t phase, uint64_t done, uint64_t total);
+
+/** Whole UTF-8 characters of the answer, not NUL-terminated, on the calling thread. Return non-zero to stop.
+ *  Called once for each token sampled, in order, the one that ends the answer included: n_bytes is 0 when the token
+ *  completes no character. A last call with token_id -1 brings what was left of an unfinished character, if any. */
+typedef int32_t (*einf_text_fn)(void *user, const char *utf8, uint64_t n_bytes, int32_t token_id);
+
+/** Begin and end of a phase, for a profiler; NULL fields are skipped. On the calling thread, properly nested. */
+typedef struct einf_trace_hooks {
+    uint32_t struct_size;
+    void (*begin)(void *user, int32_t phase, uint64_t n_units);
+    void (*end)(void *user, int32_t phase, uint64_t n_units, einf_status status);
+    void *user;
+} einf_trace_hooks;
+
+/** A flag that stops work in progress. Made before what it cancels and destroyed after it. */
+typedef struct einf_cancel einf_cancel;
+/** Create a cleared flag. */
+EINF_API einf_status einf_cancel_create(einf_cancel **out, einf_error *err);
+/** Ask to stop: one atomic store. Any thread, any signal handler. Honoured within one layer of any phase. */
+EINF_API void einf_cancel_set(einf_cancel *c);
+/** Make the flag usable again. */
+EINF_API void einf_cancel_clear(einf_cancel *c);
+EINF_API void einf_cancel_destroy(einf_cancel **c);
+
+/* ----------------------------------------------------------------------------------------------- runtime -- */
+
+typedef struct einf_runtime einf_runtime;
+
+/* Instruction sets; a mask of these limits what a runtime may use. */
+enum {
+    EINF_CPU_AVX2 = 1 << 0,    /* AVX2 with FMA and F16C: Intel Haswell (2013), AMD Zen (2017) and later */
+    EINF_CPU_AVX512 = 1 << 1,  /* F, BW, DQ, VL */
+    EINF_CPU_VNNI512 = 1 << 2, /* AVX-512 VNNI: Ice Lake (2019), Zen 4 (2022) */
+    EINF_CPU_AVXVNNI = 1 << 3, /* 256-bit VNNI: Alder Lake (2021) */
+    EINF_CPU_NEON = 1 << 8,    /* every aarch64 */
+    EINF_CPU_DOTPROD = 1 << 9, /* Cortex-A76 (Raspberry Pi 5) and later */
+    EINF_CPU_FP16 = 1 << 10,   /* half-precision arithmetic, Cortex-A76 and later */
+    EINF_CPU_I8MM = 1 << 11    /* Cortex-X2, Apple M2 and later */
+};
+
+struct einf_gemm_provider; /* <edgeinfer/provider.h> */
+
+typedef struct einf_runtime_config {
+    uint32_t struct_size;
+    int32_t n_threads;        /* 0: all performance cores this process may use. 1..256 */
+    uint32_t cpu_forbid;      /* EINF_CPU_* bits not to use, ~0u for plain C. 0: use all that the machine has */
+    uint32_t reserved;
+    uint64_t ram_limit_bytes; /* ceiling on what the library allocates (maps excluded), 0: none */
+    const einf_allocator *allocator; /* copied; NULL: malloc */
+    einf_log_fn log;          /* NULL: silent */
+    void *log_user;
+    const einf_trace_hooks *trace;              /* copied; NULL: off */
+    const struct einf_gemm_provider *gemm;      /* borrowed while the runtime lives; NULL: our own kernels alone */
+} einf_runtime_config;
+
+/** Create a runtime; config may be NULL for the defaults. Starts n_threads - 1 threads, which sleep until needed. */
+EINF_API einf_status einf_runtime_create(const einf_runtime_config *config, einf_runtime **out, einf_error *err);
+/** Stop the threads and free. Every model of the runtime must be closed before; if not, EINF_E_STATE and nothing
+ *  happens. */
+EINF_API einf_status einf_runtime_destroy(einf_runtime **rt, einf_error *err);
+
+typedef struct einf_runtime_info {
+    uint32_t struct_size;
+    int32_t n_threads;
+    uint32_t cpu_found;          /* EINF_CPU_* of the machine */
+    uint32_t cpu_used;           /* after cpu_forbid */
+    uint64_t page_bytes;
+    uint64_t allocated_bytes;      /* by the library in this runtime, now */
+    uint64_t allocated_peak_bytes;
+} einf_runtime_info;
+EINF_API einf_status einf_runtime_get_info(const einf_runtime *rt, einf_runtime_info *out, einf_error *err);
+
+/** Which implementation fills slot i of the kernel table, i from 0 until EINF_E_ARG. Static strings. */
+EINF_API einf_status einf_runtime_kernel(const einf_runtime *rt, int32_t i, const char **slot, const char **impl,
+                                         einf_error *err);
+
+/* ------------------------------------------------------------------------------------------------- model -- */
+
+typedef struct einf_model einf_model;
+
+enum { EINF_LOAD_HEADER = 1, EINF_LOAD_VOCAB = 2, EINF_LOAD_WEIGHTS = 4 };
+enum {
+    EINF_MODE_MAP = 0, /* shares the page cache, opens at once. If someone truncates the file while it is mapped the
+                          process receives SIGBUS: use EINF_MODE_READ for files that others may change */
+    EINF_MODE_READ = 1 /* reads the whole file into memory; immune to what happens to it later */
+};
+
+typedef struct einf_model_config {
+    uint32_t struct_size;
+    uint32_t load;          /* what to make of the file, EINF_LOAD_*; 0: all. HEADER alone: metadata and tensor list of
+                               any well-formed GGUF. VOCAB: any architecture, also without tensors */
+    int32_t mode;           /* EINF_MODE_* */
+    int32_t check_tensors;  /* 1: refuse NaN and infinities in scales and float weights (reads every byte) */
+    int32_t any_pretokenizer; /* 1: an unknown tokenizer.ggml.pre falls back to "default" with a warning */
+    uint32_t reserved;
+    const einf_cancel *cancel;
+    einf_progress_fn progress;
+    void *progress_user;
+} einf_model_config;
+
+/** Open a GGUF file. config may be NULL. The file is validated whole (structure, shapes, bounds) before use. */
+EINF_API einf_status einf_model_open(einf_runtime *rt, const char *path, const einf_model_config *config,
+                                     einf_model **out, einf_error *err);
+/** The same from length_bytes at offset_bytes of an open file; length 0: to the end. fd is neither moved nor closed,
+ *  and may be closed after the call. */
+EINF_API einf_status einf_model_open_fd(einf_runtime *rt, int32_t fd, uint64_t offset_bytes, uint64_t length_bytes,
+                                        const einf_model_config *config, einf_model **out, einf_error *err);
+/** The same from memory, which stays the caller's and must outlive the model, unchanged. */
+EINF_API einf_status einf_model_open_memory(einf_runtime *rt, const void *data, uint64_t size_bytes,
+                                            const einf_model_config *config, einf_model **out, einf_error *err);
+/** Close. Sessions of the model must be destroyed before; if not, EINF_E_STATE and nothing happens. */
+EINF_API einf_status einf_model_close(einf_model **m, einf_error *err);
+
+typedef struct einf_model_info {
+    uint32_t struct_size;
+    uint32_t loaded;             /* EINF_LOAD_* that this model has */
+    char architecture[32];       /* general.architecture; unprintable characters escaped */
+    char name[128];              /* general.name; may be empty */
+    char file_type[16];          /* the commonest weight type, as "Q4_K" */
+    char tokenizer[32];          /* "bpe qwen2", "spm", "wordpiece"; empty without a vocabulary */
+    char chat_format[32];        /* "llama3", "chatml", ...; empty when there is none we know */
+    uint32_t gguf_version;
+    uint32_t n_vocab;            /* tokens of the vocabulary, or rows of the output */
+    uint64_t file_bytes;
+    uint64_t weight_bytes;
+    uint64_t n_params;
+    uint64_t n_tensors;
+    uint64_t n_kv;               /* metadata entries */
+    uint32_t n_ctx_train;        /* the rest is 0 unless the weights are loaded */
+    uint32_t n_embd;
+    uint32_t n_layer;
+    uint32_t n_head;             /* of layer 0 */
+    uint32_t n_head_kv;          /* of layer 0 */
+    uint32_t head_dim;
+    uint32_t n_ff;               /* of layer 0 */
+} einf_model_info;
+EINF_API einf_status einf_model_get_info(const einf_model *m, einf_model_info *out, einf_error *err);
+
+/** A metadata entry of the file. Strings are views into the model. */
+typedef struct einf_kv {
+    uint32_t struct_size;
+    uint32_t key_bytes;
+    const char *key;        /* not NUL-terminated */
+    const char *type;       /* "u32", "string", "array of i32" */
+    uint64_t n_items;       /* 1, or the length of the array */
+    uint64_t offset;        /* of the value in the file */
+} einf_kv;
+EINF_API einf_status einf_model_get_kv(const einf_model *m, uint64_t i, einf_kv *out, einf_error *err);
+/** Print item j of entry i as text into buf (at most buf_bytes with the NUL, cut to whole characters, control
+ *  characters escaped). *n_bytes: the length it would have, without the NUL. */
+EINF_API einf_status einf_model_kv_text(const einf_model *m, uint64_t i, uint64_t j, char *buf, uint64_t buf_bytes,
+                                        uint64_t *n_bytes, einf_error *err);
+
+/** A tensor of the file. */
+typedef struct einf_tensor {
+    uint32_t struct_size;
+    int32_t n_dims;
+    char name[64];
+    const char *type;       /* "Q4_K" */
+    uint64_t dims[4];       /* dims[0] is contiguous: the inputs of a linear layer */
+    uint64_t offset;        /* in the file */
+    uint64_t size_bytes;
+} einf_tensor;
+EINF_API einf_status einf_model_get_tensor(const einf_model *m, uint64_t i, einf_tensor *out, einf_error *err);
+
+/* ------------------------------------------------------------------------------------------------- text -- */
+
+enum {
+    EINF_TOK_SPECIAL = 1, /* spellings of special tokens in the text become those tokens. Never for text of users */
+    EINF_TOK_BOS = 2      /* add what the model wants around a prompt: BOS, and for some EOS */
+};
+
+/** Tokenise. ids: room for max_ids, may be NULL with 0. *n_ids: how many there are; when that is more than max_ids the
+ *  call returns EINF_E_LIMIT and ids holds the first max_ids. Any bytes are allowed: invalid UTF-8 becomes U+FFFD,
+ *  as llama.cpp does. Threads: any number on one model. Needs EINF_LOAD_VOCAB. */
+EINF_API einf_status einf_tokenize(const einf_model *m, const char *text, uint64_t n_bytes, uint32_t flags,
+                                   int32_t *ids, uint64_t max_ids, uint64_t *n_ids, einf_error *err);
+
+enum { EINF_DETOK_SPECIAL = 1 /* print special tokens by their names instead of nothing */ };
+/** The text of ids, cut as by einf_tokenize: *n_bytes is the full length, EINF_E_LIMIT when it did not fit.
+ *  No NUL is added. Bytes that are no character come out as they are. */
+EINF_API einf_status einf_detokenize(const einf_model *m, const int32_t *ids, uint64_t n_ids, uint32_t flags,
+                                     char *buf, uint64_t buf_bytes, uint64_t *n_bytes, einf_error *err);
+
+typedef struct einf_special_tokens {
+    uint32_t struct_size;
+    int32_t bos, eos, eot, unk, pad; /* -1: the vocabulary has none */
+    int32_t add_bos, add_eos;        /* what EINF_TOK_BOS does */
+} einf_special_tokens;
+EINF_API einf_status einf_model_special_tokens(const einf_model *m, einf_special_tokens *out, einf_error *err);
+/** 1 when the token ends an answer (EOS, end of turn), else 0; also 0 for an id out of range. */
+EINF_API int32_t einf_token_ends_answer(const einf_model *m, int32_t token_id);
+
+typedef struct einf_message {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *role;    /* "system", "user", "assistant"; NUL-terminated */
+    const char *content; /* NUL-terminated */
+} einf_message;
+/** Lay messages out as the model was trained to see them, followed by the opening of an assistant's turn, and
+ *  tokenise. Content is text: special tokens spelled in it stay text. ids, max_ids, n_ids as in einf_tokenize.
+ *  EINF_E_TEMPLATE when the file has no template or one we do not know: use einf_tokenize on a prompt of your own. */
+EINF_API einf_status einf_chat_tokenize(const einf_model *m, const einf_message *messages, uint64_t n_messages,
+                                        int32_t *ids, uint64_t max_ids, uint64_t *n_ids, einf_error *err);
+
+/* ---------------------------------------------------------------------------------------------- session -- */
+
+typedef struct einf_session einf_session;
+
+enum { EINF_KV_F16 = 0, EINF_KV_F32 = 1 };
+
+typedef struct einf_session_config {
+    uint32_t struct_size;
+    uint32_t n_ctx;      /* capacity in tokens, 0: 4096 or the trained context if smaller. More than the trained
+                            context is allowed and logged */
+    uint32_t n_batch;    /* tokens computed at once in prefill, 0: 512. Clamped to n_ctx */
+    int32_t kv_type;     /* EINF_KV_* */
+    int32_t exact;       /* 1: f32 throughout, weights de-quantised, KV in F32. Slow; the oracle of the rest */
+    int32_t force_path;  /* 0: by the number of columns; 1: always row dots; 2: always panels. For tests */
+    uint32_t n_checkpoints; /* slots for einf_session_checkpoint, 0: 8. At most 1024 */
+    uint32_t reserved;
+    const einf_cancel *cancel;
+} einf_session_config;
+
+/** Bytes by purpose. What is planned is what is allocated: the same code counts and carves. */
+typedef struct einf_plan {
+    uint32_t struct_size;
+    uint32_t n_ctx;              /* as resolved from the config */
+    uint64_t weights_mapped_bytes; /* file pages, shared, evictable */
+    uint64_t weights_private_bytes; /* EINF_MODE_READ */
+    uint64_t model_bytes;        /* metadata index, tensor tables */
+    uint64_t vocab_bytes;
+    uint64_t kv_bytes;
+    uint64_t scratch_bytes;      /* activations, logits, panels */
+    uint64_t stack_bytes;        /* of the runtime's threads */
+    uint64_t private_bytes;      /* the sum of all but the map */
+    uint64_t n_ctx_fits;         /* largest n_ctx within the runtime's limit; equals n_ctx when it fits */
+} einf_plan;
+/** What a session with this config will take, on top of the open model. Allocates and touches nothing.
+ *  EINF_E_LIMIT when it exceeds the runtime's ram_limit_bytes; *out is filled all the same. */
+EINF_API einf_status einf_session_plan(const einf_model *m, const einf_session_config *config, einf_plan *out,
+                                       einf_error *err);
+/** Create in one block of the planned size; afterwards no call on the session allocates, einf_generate's tokenising
+ *  of its prompt excepted. config may be NULL. Needs EINF_LOAD_WEIGHTS. */
+EINF_API einf_status einf_session_create(einf_model *m, const einf_session_config *config, einf_session **out,
+                                         einf_error *err);
+EINF_API void einf_session_destroy(einf_session **s);
+
+/* --------------------------------------------------------------------------------------------- generate -- */
+
+enum { EINF_STOP_NONE = 0, EINF_STOP_EOS = 1, EINF_STOP_LENGTH = 2, EINF_STOP_CONTEXT = 3, EINF_STOP_CALLBACK = 4,
+       EINF_STOP_CANCELLED = 5 };
+
+typedef struct einf_sampling {
+    uint32_t struct_size;
+    uint32_t top_k;        /* keep the k best, 0: all */
+    float temperature;     /* 0: greedy. Otherwise logits are divided by it; finite and >= 0 */
+    float top_p;           /* keep the smallest set with this probability, 0 or 1: all */
+    float min_p;           /* drop what is less likely than min_p times the best, 0: off */
+    float repeat_penalty;  /* > 1 makes recent tokens less likely, 0 or 1: off. Also applied when greedy */
+    uint32_t repeat_last_n; /* how many recent tokens the penalty sees, 0: 64 */
+    uint32_t reserved;
+    uint64_t seed;
+} einf_sampling;
+
+typedef struct einf_generate_config {
+    uint32_t struct_size;
+    uint32_t max_tokens;    /* 0: until the answer or the context ends */
+    einf_sampling sampling; /* its struct_size may stay 0 */
+    int32_t raw;            /* 1: the prompt is plain text, BOS as the model says; 0: a user's message, in the chat
+                               format of the model (a model without one is given plain text) */
+    int32_t ignore_eos;     /* 1: go on after the end of the answer */
+    const char *system;     /* system message before the prompt, NULL: none. Ignored when raw */
+    const einf_cancel *cancel; /* besides the session's */
+    einf_text_fn on_text;   /* NULL: none */
+    void *on_text_user;
+    einf_progress_fn progress;
+    void *progress_user;
+} einf_generate_config;
+
+/** What a generation did and cost. A figure that was not measured has its has_ flag 0, and means nothing. */
+typedef struct einf_result {
+    uint32_t struct_size;
+    int32_t stop_reason;     /* EINF_STOP_* */
+    uint32_t n_prompt;       /* tokens of the prompt */
+    uint32_t n_cached;       /* of these, found in the session from before and not computed again */
+    uint32_t n_generated;    /* tokens sampled, an end-of-answer token included */
+    int32_t has_cpu;
+    double tokenize_s;
+    double prefill_s;        /* until the first logits */
+    double decode_s;
+    double cpu_core_s;       /* CPU time of this process, all threads, during the call */
+    uint64_t session_bytes;  /* private memory of the session */
+    int32_t has_rss;
+    int32_t has_energy;      /* 0: no energy source connected */
+    uint64_t rss_peak_bytes; /* of the process so far */
+    double energy_j;
+} einf_result;
+
+/** Answer a prompt. The session keeps the part of its timeline that the new prompt shares and computes the rest.
+ *  *result is filled even when the call fails half-way. EINF_E_CTX_FULL: the prompt needs more than n_ctx; nothing is
+ *  ever cut silently. EINF_E_CANCELLED: the session stays usable, with the timeline up to the last whole batch. */
+EINF_API einf_status einf_generate(einf_session *s, const char *prompt, uint64_t prompt_bytes,
+                                   const einf_generate_config *config, einf_result *result, einf_error *err);
+
+#ifdef __cplusplus
+}
+template <class T> static inline T einf_init_cxx() { T t = T(); t.struct_size = (uint32_t)sizeof(T); return t; }
+#endif
+#endif
