@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * gguf_private.h - what the files of this folder tell each other and nobody else.
+ */
+#ifndef EINF_GGUF_PRIVATE_H
+#define EINF_GGUF_PRIVATE_H
+
+#include "engine/gguf/gguf.h"
+
+/* ---------------------------------------------------------------------------------------------- gguf_index.c -- */
+
+typedef enum einf__gguf_list { EINF__GGUF_KVS, EINF__GGUF_TENSORS } einf__gguf_list;
+
+/** Slots of an index over n names: a power of two, at least twice as many; 0 for none. */
+uint64_t einf__gguf_index_slots(uint64_t n_names);
+/** The slot of the list's index where that name is, or where it belongs. The index must not be empty. */
+uint32_t *einf__gguf_slot(const einf__gguf *g, einf__gguf_list list, einf__bytes name);
+
+/* ---------------------------------------------------------------------------------------------- gguf_sniff.c -- */
+
+/** What the beginning of a file that is no GGUF looks like ("an HTML page"), and what to do then; both static strings.
+ *  NULL when it looks like nothing we know. */
+const char *einf__gguf_looks_like(const uint8_t *p, uint64_t n_bytes, const char **hint);
+
+/* ----------------------------------------------------------------------------------------------- gguf_text.c -- */
+
+/** Bytes of the UTF-8 character at p (n_bytes left, at least 1) and its code point; 0 when it is none. */
+uint32_t einf__utf8_take(const uint8_t *p, uint64_t n_bytes, uint32_t *code_point);
+/** The shortest decimal text that names this f32, "." as point whatever the locale; "nan", "inf", "-inf". */
+void einf__f32_text(float v, char out[32]);
+/** 17 digits, or "nan", "inf", "-inf". */
+void einf__f64_text(double v, char out[32]);
+
+/** Plain names of the value types: "u32", "string". */
+const char *einf__gguf_plain_type_name(einf__gguf_type type);
+/** Bytes of an item, 0 for strings and arrays. */
+uint32_t einf__gguf_item_bytes(einf__gguf_type type);
+bool einf__gguf_is_int(einf__gguf_type type);
+
+#endif

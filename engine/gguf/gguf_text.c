@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ * gguf_text.c - metadata as text: names of types, numbers, strings that are safe to show.
+ *
+ * Whatever a file holds comes out as valid UTF-8 without control characters, and reads the same in every locale.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "engine/gguf/gguf_private.h"
+
+/* --------------------------------------------------------------------------------------------------- types -- */
+
+/* X(enum, name, bytes of an item, is an integer) */
+#define TYPE_MAP(X) \
+    X(U8, "u8", 1, true) X(I8, "i8", 1, true) X(U16, "u16", 2, true) X(I16, "i16", 2, true) X(U32, "u32", 4, true) \
+    X(I32, "i32", 4, true) X(F32, "f32", 4, false) X(BOOL, "bool", 1, false) X(STRING, "string", 0, false) \
+    X(ARRAY, "array", 0, false) X(U64, "u64", 8, true) X(I64, "i64", 8, true) X(F64, "f64", 8, false)
+
+static const struct { const char *name, *array_name; uint32_t item_bytes; bool is_int; } types[EINF__GGUF_N_TYPES] = {
+#define ROW(type, text, n_bytes, integer) [EINF__GGUF_##type] = { text, "array of " text, n_bytes, integer },
+    TYPE_MAP(ROW)
+#undef ROW
+};
+
+const char *einf__gguf_plain_type_name(einf__gguf_type type) { return types[type].name; }
+uint32_t einf__gguf_item_bytes(einf__gguf_type type) { return types[type].item_bytes; }
+bool einf__gguf_is_int(einf__gguf_type type) { return types[type].is_int; }
+
+const char *einf__gguf_type_name(const einf__gguf_kv *kv)
+{
+    return kv->type == EINF__GGUF_ARRAY ? types[kv->item_type].array_name : types[kv->type].name;
+}
+
+/* ------------------------------------------------------------------------------------------------- numbers -- */
+
+/* printf writes the locale's decimal point, which may be several bytes; everything else it writes is ASCII. */
+static void point_out(const char *from, char out[32])
+{
+    size_t n = 0;
+    for (; *from && n < 31; from++) {
+        const bool known = (*from >= '0' && *from <= '9') || *from == '-' || *from == '+' || *from == 'e';
+        if (known) out[n++] = *from;
+        else if (n == 0 || out[n - 1] != '.') out[n++] = '.';
+    }
+    out[n] = '\0';
+}
+
+static bool special_text(double v, char out[32])
+{
+    if (isfinite(v)) return false;
+    snprintf(out, 32, "%s", isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+    return true;
+}
+
+void einf__f64_text(double v, char out[32])
+{
+    char text[64];
+    if (special_text(v, out)) return;
+    snprintf(text, sizeof text, "%.17g", v);
+    point_out(text, out);
+}
+
+/* The value of a text of at most 9 digits as printed by "%.9g" and below, to well within the spacing of f32. */
+static float read_back(const char *text)
+{
+    double v = 0;
+    int exponent = 0, n_behind = 0;
+    bool behind = false;
+    const char *p = text + (*text == '-');
+    for (; *p && *p != 'e'; p++) {
+        if (*p == '.') {
+            behind = true;
+        } else {
+            v = v * 10 + (*p - '0');
+            n_behind += behind;
+        }
+    }
+    if (*p == 'e') {
+        for (const char *q = p + 2; *q; q++) exponent = exponent * 10 + (*q - '0');
+        if (p[1] == '-') exponent = -exponent;
+    }
+    v *= pow(10, exponent - n_behind);
+    return (float)(*text == '-' ? -v : v);
+}
+
+void einf__f32_text(float v, char out[32])
+{
+    char text[64];
+    if (special_text((double)v, out)) return;
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)v);
+        point_out(text, out);
+        if (read_back(out) == v) return;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------- strings -- */
+
+uint32_t einf__utf8_take(const uint8_t *p, uint64_t n_bytes, uint32_t *code_point)
+{
+    const uint8_t b = p[0];
+    if (b < 0x80) {
+        *code_point = b;
+        return 1;
+    }
+    const uint32_t n = b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : 2;
+    if (b < 0xc2 || b > 0xf4 || n_bytes < n) return 0;
+    uint32_t cp = b & (0x7fu >> n);
+    for (uint32_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) return 0;
+        cp = cp << 6 | (p[i] & 0x3fu);
+    }
+    /* longer than needed, a surrogate, beyond Unicode */
+    if ((n == 3 && cp < 0x800) || (n == 4 && cp < 0x10000) || (cp >= 0xd800 && cp < 0xe000) || cp > 0x10ffff) return 0;
+    *code_point = cp;
+    return n;
+}
+
+/* Text that is cut at a whole piece where the room ends, while its full length is counted. */
+typedef struct sink {
+    char *buf;
+    uint64_t room;   /* for text, the NUL not counted */
+    uint64_t n;      /* written */
+    uint64_t n_full; /* as if there were room */
+    bool full;
+} sink;
+
+static void put(sink *s, const void *piece, uint64_t n)
+{
+    s->n_full += n;
+    s->full = s->full || n > s->room - s->n;
+    if (s->full) return;
+    memcpy(s->buf + s->n, piece, (size_t)n);
+    s->n += n;
+}
+
+/* C0, DEL, C1, and the invisible ones that turn lines or reading direction around. */
+static bool is_control(uint32_t cp)
+{
+    return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
+static void put_string(sink *s, const uint8_t *p, uint64_t n_bytes)
+{
+    for (uint64_t i = 0; i < n_bytes;) {
+        char escape[16];
+        uint32_t cp;
+        const uint32_t n = einf__utf8_take(p + i, n_bytes - i, &cp);
+        if (n && cp != '\\' && !is_control(cp)) {
+            put(s, p + i, n);
+            i += n;
+            continue;
+        }
+        if (n == 0 || (n == 1 && cp != '\n' && cp != '\t' && cp != '\r' && cp != '\\'))
+            snprintf(escape, sizeof escape, "\\x%02x", p[i]);
+        else if (n == 1)
+            snprintf(escape, sizeof escape, "\\%c", cp == '\n' ? 'n' : cp == '\t' ? 't' : cp == '\r' ? 'r' : '\\');
+        else
+            snprintf(escape, sizeof escape, "\\u%04x", cp);
+        put(s, escape, strlen(escape));
+        i += n ? n : 1;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------- an item -- */
+
+static einf__bytes string_item(const einf__gguf_kv *kv, uint64_t j)
+{
+    einf__cursor c = einf__gguf_strings_begin(kv);
+    einf__bytes s = einf__gguf_strings_next(&c);
+    while (j-- > 0) s = einf__gguf_strings_next(&c);
+    return s;
+}
+
+static void put_number(sink *s, const einf__gguf_kv *kv, uint64_t j)
+{
+    char text[32];
+    const uint8_t *p = kv->value + j * types[kv->item_type].item_bytes;
+    if (kv->item_type == EINF__GGUF_F32) {
+        float v;
+        memcpy(&v, p, sizeof v);
+        einf__f32_text(v, text);
+    } else if (kv->item_type == EINF__GGUF_F64) {
+        double v;
+        memcpy(&v, p, sizeof v);
+        einf__f64_text(v, text);
+    } else if (kv->item_type == EINF__GGUF_BOOL) {
+        snprintf(text, sizeof text, "%s", *p ? "true" : "false");
+    } else if (kv->item_type == EINF__GGUF_U64) {
+        uint64_t v;
+        memcpy(&v, p, sizeof v);
+        snprintf(text, sizeof text, "%llu", (unsigned long long)v);
+    } else {
+        snprintf(text, sizeof text, "%lld", (long long)einf__gguf_int_item(kv, j));
+    }
+    put(s, text, strlen(text));
+}
+
+uint64_t einf__gguf_item_text(const einf__gguf_kv *kv, uint64_t j, char *buf, uint64_t buf_bytes)
+{
+    sink s = { .buf = buf, .room = buf_bytes ? buf_bytes - 1 : 0 };
+    if (j < kv->n_items && kv->item_type == EINF__GGUF_STRING) {
+        const einf__bytes text = string_item(kv, j);
+        put_string(&s, (const uint8_t *)text.p, text.n);
+    } else if (j < kv->n_items) {
+        put_number(&s, kv, j);
+    }
+    if (buf_bytes) buf[s.n] = '\0';
+    return s.n_full;
+}
