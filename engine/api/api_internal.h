@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * api_internal.h - what the three handles hold, and the checks every public function begins with.
+ *
+ * engine/api is the only folder that sees callers. It checks their arguments, counts who uses what (a runtime its
+ * models, a model its sessions), and connects the layers below, which trust what they are given.
+ */
+#ifndef EINF_API_INTERNAL_H
+#define EINF_API_INTERNAL_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include <edgeinfer/edgeinfer.h>
+#include <edgeinfer/lowlevel.h>
+#include <edgeinfer/provider.h>
+
+#include "engine/base/memory.h"
+#include "engine/base/threads.h"
+#include "engine/base/trace.h"
+#include "engine/decode/session.h"
+#include "engine/gguf/gguf.h"
+#include "engine/text/chat_format.h"
+#include "engine/text/vocab.h"
+
+struct einf_runtime {
+    einf__memory memory;
+    einf__kernels kernels;
+    einf__pool *pool;
+    uint32_t cpu_found, cpu_used;
+    einf_log_fn log;
+    void *log_user;
+    einf_trace_hooks trace;
+    pid_t pid;                 /* of the process that made the threads */
+    atomic_int n_models;
+};
+
+struct einf_model {
+    einf_runtime *rt;
+    einf__source source;
+    einf__gguf gguf;
+    uint32_t loaded;           /* EINF_LOAD_* */
+    int32_t mode;
+    einf__vocab *vocab;        /* or NULL */
+    einf__bytes chat_template; /* {NULL, 0} without one */
+    const einf__chat_format *chat_format; /* or NULL: none that we know */
+    einf__config config;       /* with EINF_LOAD_WEIGHTS */
+    einf__weights weights;
+    void *layers_block;        /* of config */
+    uint64_t layers_bytes;
+    void *weights_block;       /* of weights: tables and vectors */
+    uint64_t weights_bytes;
+    atomic_int n_sessions;
+};
+
+struct einf_session {
+    einf_model *model;
+    einf__timeline timeline;
+    uint64_t block_bytes;      /* this struct included: it is the first thing in the block */
+    atomic_flag busy;
+};
+
+/** Give a line to the host's log. */
+void einf__log(const einf_runtime *rt, int32_t level, const char *format, ...) EINF__PRINTF(3, 4);
+
+/** EINF_E_STATE in a forked child, where the threads do not exist. */
+einf_status einf__check_process(const einf_runtime *rt, einf_error *err);
+
+/** Enter a session: EINF_E_STATE when another thread, or a callback of this one, is in it. */
+einf_status einf__session_enter(einf_session *s, einf_error *err);
+void einf__session_leave(einf_session *s);
+
+/** The ids of a conversation and of the opening of the assistant's turn, appended to *out. */
+einf_status einf__chat_ids(const einf_model *m, const einf_message *messages, uint64_t n_messages, einf__ids *out,
+                           einf_error *err);
+
+/* The first lines of every public function. */
+#define EINF__BEGIN(err) EINF_TRY(einf__error_begin(err))
+#define EINF__NEED(ptr, err) \
+    do { \
+        if (!(ptr)) return einf__fail_arg((err), #ptr, #ptr " is NULL"); \
+    } while (0)
+#define EINF__NEED_STRUCT(ptr, T, err) \
+    do { \
+        EINF__NEED(ptr, err); \
+        if (!EINF__STRUCT_OK(ptr, T)) \
+            return einf__fail(err, EINF_E_ARG, EINF_NO_OFFSET, #ptr, "initialise it with EINF_INIT(" #T ")", \
+                              #ptr "->struct_size is %u, expected at least %u", (ptr)->struct_size, \
+                              (unsigned)sizeof(T)); \
+    } while (0)
+
+#endif

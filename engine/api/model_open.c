@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ * model_open.c - opening a model: source, header, vocabulary, weights, in this order, and closing it again.
+ *
+ * close_parts accepts a model at any stage of opening, so every failure has one way out.
+ */
+#include <string.h>
+
+#include "engine/api/api_internal.h"
+
+/* Where the bytes come from: exactly one of path, data, fd. */
+typedef struct origin {
+    const char *path;
+    const void *data;
+    uint64_t size_bytes;
+    int fd;
+    uint64_t offset_bytes, length_bytes;
+} origin;
+
+static void close_parts(einf_model *m)
+{
+    einf__memory *mem = &m->rt->memory;
+    einf__vocab_destroy(&m->vocab);
+    einf__free(mem, m->weights_block, m->weights_bytes);
+    einf__free(mem, m->layers_block, m->layers_bytes);
+    einf__gguf_deinit(&m->gguf);
+    einf__source_close(&m->source);
+    einf__free(mem, m, sizeof *m);
+}
+
+static einf_status open_source(einf_model *m, const origin *o, const einf_model_config *c, einf_error *err)
+{
+    const einf__source_options options = { .mode = c->mode, .cancel = c->cancel, .progress = c->progress,
+                                           .progress_user = c->progress_user };
+    einf__memory *mem = &m->rt->memory;
+    if (o->path) return einf__source_open_path(mem, o->path, &options, &m->source, err);
+    if (o->data) return einf__source_open_memory(o->data, o->size_bytes, &m->source, err);
+    return einf__source_open_fd(mem, o->fd, o->offset_bytes, o->length_bytes, &options, &m->source, err);
+}
+
+static einf_status load_vocab(einf_model *m, const einf_model_config *c, einf_error *err)
+{
+    const einf__vocab_options options = { .any_pretokenizer = c->any_pretokenizer != 0 };
+    const char *warning = NULL;
+    EINF_TRY(einf__vocab_create(&m->rt->memory, &m->gguf, &options, &m->vocab, &warning, err));
+    if (warning) einf__log(m->rt, EINF_LOG_WARNING, "%s", warning);
+    EINF_TRY(einf__gguf_get_string(&m->gguf, "tokenizer.chat_template", EINF__OPTIONAL, (einf__bytes){ NULL, 0 },
+                                   &m->chat_template, err));
+    if (m->chat_template.p) m->chat_format = einf__chat_format_recognise(m->chat_template);
+    return EINF_OK;
+}
+
+static einf_status load_config(einf_model *m, einf_error *err)
+{
+    einf__arena count = einf__arena_counting();
+    EINF_TRY(einf__config_read(&m->gguf, &count, &m->config, err));
+    EINF_TRY(einf__alloc_or_fail(&m->rt->memory, count.used_bytes, "the table of layers", &m->layers_block, err));
+    m->layers_bytes = count.used_bytes;
+    einf__arena arena = einf__arena_over(m->layers_block, m->layers_bytes);
+    return einf__config_read(&m->gguf, &arena, &m->config, err);
+}
+
+static einf_status check_vocab_size(const einf_model *m, einf_error *err)
+{
+    const einf__gguf_kv *tokens;
+    EINF_TRY(einf__gguf_get_strings(&m->gguf, "tokenizer.ggml.tokens", EINF__OPTIONAL, &tokens, err));
+    if (!tokens || tokens->n_items == m->config.n_vocab) return EINF_OK;
+    return einf__fail(err, EINF_E_FORMAT, (uint64_t)(tokens->value - m->source.data), "tokenizer.ggml.tokens",
+                      "vocabulary and weights are of different models; convert the model again",
+                      "the vocabulary has %llu tokens, the embedding %u rows", (unsigned long long)tokens->n_items,
+                      m->config.n_vocab);
+}
+
+static einf_status load_weights(einf_model *m, const einf_model_config *c, einf_error *err)
+{
+    const einf__kernels *kernels = &m->rt->kernels;
+    uint64_t n_unused;
+    EINF_TRY(load_config(m, err));
+    EINF_TRY(check_vocab_size(m, err));
+
+    einf__arena count = einf__arena_counting();
+    EINF_TRY(einf__weights_bind(&m->gguf, &m->config, &count, kernels, &m->weights, &n_unused, err));
+    EINF_TRY(einf__alloc_or_fail(&m->rt->memory, count.used_bytes, "the table of weights", &m->weights_block, err));
+    m->weights_bytes = count.used_bytes;
+    einf__arena arena = einf__arena_over(m->weights_block, m->weights_bytes);
+    EINF_TRY(einf__weights_bind(&m->gguf, &m->config, &arena, kernels, &m->weights, &n_unused, err));
+
+    if (n_unused) einf__log(m->rt, EINF_LOG_WARNING, "%llu tensors of the file are not used by architecture %s",
+                            (unsigned long long)n_unused, m->config.arch->name);
+    return c->check_tensors ? einf__weights_check_values(&m->gguf, kernels, c->cancel, err) : EINF_OK;
+}
+
+static einf_status check_cancel(const einf_model_config *c, einf_error *err)
+{
+    if (!einf__is_cancelled(c->cancel)) return EINF_OK;
+    return einf__fail(err, EINF_E_CANCELLED, EINF_NO_OFFSET, NULL, NULL, "cancelled while opening the model");
+}
+
+static einf_status open_parts(einf_model *m, const origin *o, const einf_model_config *c, einf_error *err)
+{
+    EINF_TRY(check_cancel(c, err));
+    EINF_TRY(open_source(m, o, c, err));
+    EINF_TRY(check_cancel(c, err));
+    EINF_TRY(einf__gguf_parse(&m->rt->memory, &m->source, &m->gguf, err));
+    EINF_TRY(check_cancel(c, err));
+    if (m->loaded & EINF_LOAD_VOCAB) EINF_TRY(load_vocab(m, c, err));
+    EINF_TRY(check_cancel(c, err));
+    if (m->loaded & EINF_LOAD_WEIGHTS) EINF_TRY(load_weights(m, c, err));
+    if (c->progress && c->progress(c->progress_user, EINF_PHASE_LOAD, m->source.size_bytes, m->source.size_bytes) != 0)
+        return einf__fail(err, EINF_E_CANCELLED, EINF_NO_OFFSET, NULL, NULL, "cancelled by the progress callback");
+    return EINF_OK;
+}
+
+static einf_status check_model_config(const einf_model_config *c, einf_error *err)
+{
+    EINF__NEED_STRUCT(c, einf_model_config, err);
+    const uint32_t all = EINF_LOAD_HEADER | EINF_LOAD_VOCAB | EINF_LOAD_WEIGHTS;
+    if (c->load & ~all) return einf__fail_arg(err, "load", "load is 0x%x, known bits are 0x%x", c->load, all);
+    if (c->mode != EINF_MODE_MAP && c->mode != EINF_MODE_READ)
+        return einf__fail_arg(err, "mode", "mode is %d, expected EINF_MODE_MAP or EINF_MODE_READ", c->mode);
+    return EINF_OK;
+}
+
+static einf_status open_model(einf_runtime *rt, const origin *o, const einf_model_config *config, einf_model **out,
+                              einf_error *err)
+{
+    EINF__NEED(rt, err);
+    EINF__NEED(out, err);
+    *out = NULL;
+    const einf_model_config defaults = EINF_INIT(einf_model_config);
+    if (!config) config = &defaults;
+    EINF_TRY(check_model_config(config, err));
+    EINF_TRY(einf__check_process(rt, err));
+
+    void *block;
+    EINF_TRY(einf__alloc_or_fail(&rt->memory, sizeof(einf_model), "the model", &block, err));
+    einf_model *m = block;
+    memset(m, 0, sizeof *m);
+    m->rt = rt;
+    m->mode = config->mode;
+    m->loaded = EINF_LOAD_HEADER | (config->load ? config->load : EINF_LOAD_VOCAB | EINF_LOAD_WEIGHTS);
+    atomic_init(&m->n_sessions, 0);
+
+    einf__trace_begin(&rt->trace, EINF_PHASE_LOAD, 0);
+    const einf_status status = open_parts(m, o, config, err);
+    einf__trace_end(&rt->trace, EINF_PHASE_LOAD, m->source.size_bytes, status);
+    if (status != EINF_OK) {
+        close_parts(m);
+        return status;
+    }
+    atomic_fetch_add(&rt->n_models, 1);
+    *out = m;
+    return EINF_OK;
+}
+
+einf_status einf_model_open(einf_runtime *rt, const char *path, const einf_model_config *config, einf_model **out,
+                            einf_error *err)
+{
+    EINF__BEGIN(err);
+    EINF__NEED(path, err);
+    return open_model(rt, &(origin){ .path = path }, config, out, err);
+}
+
+einf_status einf_model_open_fd(einf_runtime *rt, int32_t fd, uint64_t offset_bytes, uint64_t length_bytes,
+                               const einf_model_config *config, einf_model **out, einf_error *err)
+{
+    EINF__BEGIN(err);
+    if (fd < 0) return einf__fail_arg(err, "fd", "fd is %d", fd);
+    return open_model(rt, &(origin){ .fd = fd, .offset_bytes = offset_bytes, .length_bytes = length_bytes }, config, out,
+                      err);
+}
+
+einf_status einf_model_open_memory(einf_runtime *rt, const void *data, uint64_t size_bytes,
+                                   const einf_model_config *config, einf_model **out, einf_error *err)
+{
+    EINF__BEGIN(err);
+    EINF__NEED(data, err);
+    return open_model(rt, &(origin){ .data = data, .size_bytes = size_bytes }, config, out, err);
+}
+
+einf_status einf_model_close(einf_model **m, einf_error *err)
+{
+    EINF__BEGIN(err);
+    if (!m || !*m) return EINF_OK;
+    const int n_sessions = atomic_load(&(*m)->n_sessions);
+    if (n_sessions > 0)
+        return einf__fail(err, EINF_E_STATE, EINF_NO_OFFSET, "m", "destroy the sessions first",
+                          "the model still has %d sessions", n_sessions);
+    einf_runtime *rt = (*m)->rt;
+    close_parts(*m);
+    atomic_fetch_sub(&rt->n_models, 1);
+    *m = NULL;
+    return EINF_OK;
+}

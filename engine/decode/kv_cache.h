@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * kv_cache.h - keys and values of every row on a timeline. Its layout (kv_view.h) is known here and in attention alone.
+ */
+#ifndef EINF_DECODE_KV_CACHE_H
+#define EINF_DECODE_KV_CACHE_H
+
+#include "engine/base/arena.h"
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/kv_view.h"
+#include "engine/model/model_config.h"
+
+typedef struct einf__kv_cache {
+    einf__kv_view *layers; /* [n_layer] */
+} einf__kv_cache;
+
+/** Carve room for n_ctx rows. type: EINF__F16 or EINF__F32. */
+void einf__kv_lay_out(einf__arena *a, const einf__config *c, uint32_t n_ctx, einf__dtype type, einf__kv_cache *out);
+
+/** Store rows [first, first + n) of one layer, rounding to the cache's type.
+ *  k: [n, n_head_kv * k_dim], v: [n, n_head_kv * v_dim]. */
+void einf__kv_store(const einf__kernels *kernels, const einf__kv_view *kv, int64_t first, int64_t n, const float *k,
+                    const float *v);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * kernels.c - fills the kernel table, once a runtime: reference, then the host's GEMM, then the instruction sets.
+ *
+ * A rung may only replace slots; whoever comes last wins, so a provider serves only where no SIMD kernel does. This
+ * is the one file that knows for which architecture it is compiled.
+ */
+#include "engine/kernels/kernels.h"
+
+#include <edgeinfer/edgeinfer.h>
+
+#include "engine/kernels/ref/kernels_ref.h"
+
+void einf__kernels_init_ref(einf__kernels *k)
+{
+    einf__install_dequant_ref(k);
+    einf__install_dot_ref(k);
+    einf__install_rows_ref(k);
+    einf__install_gemm_ref(k);
+    einf__install_attend_ref(k);
+}
+
+static void init_provider(einf__kernels *k, const einf_gemm_provider *provider)
+{
+    if (!provider || provider->struct_size < sizeof *provider || !provider->sgemm_nt) return;
+    k->gemm_f32 = provider->sgemm_nt;
+    k->gemm_user = provider->user;
+    k->impl[EINF__SLOT_gemm_f32] = provider->name ? provider->name : "provider";
+}
+
+static void init_isa(einf__kernels *k, uint32_t cpu)
+{
+#if defined(__x86_64__)
+    /* AVX2, FMA and F16C: Intel Haswell to Skylake and Comet Lake (2013-2020), N100 and its kind (2023), AMD Zen to
+     * Zen 3 (2017-2021). Later CPUs, too, until a rung of theirs is written. */
+    if (!(cpu & EINF_CPU_AVX2)) return;
+    einf__kernels_init_avx2(k);
+#else
+    (void)k, (void)cpu;
+#endif
+}
+
+void einf__kernels_init(einf__kernels *k, uint32_t cpu, const einf_gemm_provider *provider)
+{
+    einf__kernels_init_ref(k);
+    init_provider(k, provider);
+    init_isa(k, cpu);
+}
+
+const char *einf__kernel_slot_name(int slot)
+{
+    static const char *const names[EINF__N_SLOTS] = {
+#define NAME(field, type) [EINF__SLOT_##field] = #field,
+        EINF__KERNEL_SLOTS(NAME)
+#undef NAME
+#define NAME_TYPED(type, id, text, elems, bytes, acts) \
+        [EINF__SLOT_to_f32 + EINF__##type] = "to_f32[" text "]", [EINF__SLOT_dot + EINF__##type] = "dot[" text "]",
+        EINF__DTYPE_MAP(NAME_TYPED)
+#undef NAME_TYPED
+    };
+    return names[slot];
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * kernels.h - THE table: every inner loop of the engine is a slot here, with a scalar reference in ref/.
+ *
+ * A runtime fills one table and never changes it: reference in every slot, then the host's GEMM provider in the GEMM
+ * slots, then the ISA ladder, each rung replacing what it improves (kernels.c). SIMD files replace slots; they never
+ * add behaviour. Callers contain no #ifdef. Integer arithmetic is exact in every implementation; float sums may be
+ * reordered, which the tests bound by EINF__TOL_REORDER.
+ *
+ * Contracts common to all slots: pointers need no alignment beyond their element type (weights: none at all); nothing
+ * is read past the last element or block; outputs alias no input unless said; n >= 1; no slot allocates or fails.
+ */
+#ifndef EINF_KERNELS_H
+#define EINF_KERNELS_H
+
+#include <stddef.h>
+
+#include <edgeinfer/provider.h>
+
+#include "engine/base/dtype.h"
+
+/* |kernel - reference| <= EINF__TOL_REORDER(n) * sum of |products|: n float additions in another order. */
+#define EINF__TOL_REORDER(n) (1.2e-7f * (float)(n))
+
+/* Up to 4 columns of activations, column-major views into an einf__acts buffer. A row dot reads f32, or the int8
+ * form: q = round(x / d), d = max|x| / 127 over each group of 32, sum16 = sum of q over each half group of 16. */
+typedef struct einf__cols {
+    const float *f32;       /* [n_cols, n_in], f32_stride floats apart; NULL for types with EINF__ACTS_Q8 */
+    const int8_t *q;        /* [n_cols, n_in], q_stride bytes apart */
+    const float *d;         /* [n_cols, n_in / 32], d_stride floats apart */
+    const int16_t *sum16;   /* [n_cols, n_in / 16], 2 * d_stride elements apart; |sum16| <= 16 * 127 */
+    int64_t f32_stride, q_stride, d_stride;
+} einf__cols;
+
+#define EINF__MAX_DOT_COLS 4
+
+/** y[c * y_stride + r] = dot(W[r, :], x[c, :]) for r in [0, n_rows), c in [0, n_cols), n_cols in 1..4.
+ *  W: rows of the slot's type, row_bytes apart. n_in: a multiple of the block size. */
+typedef void (*einf__dot_fn)(float *y, int64_t y_stride, const void *w, size_t row_bytes, int64_t n_rows, int64_t n_in,
+                             const einf__cols *x, int n_cols);
+/** De-quantise n elements (whole blocks) of a row. */
+typedef void (*einf__to_f32_fn)(float *y, const void *w, int64_t n);
+/** One column to int8: n a multiple of 32; NaN becomes 0, infinities are clamped to the largest float. */
+typedef void (*einf__quantize_q8_fn)(int8_t *q, float *d, int16_t *sum16, const float *x, int64_t n);
+/** As sgemm_nt of einf_gemm_provider, whose user pointer comes first. */
+typedef void (*einf__gemm_fn)(void *user, int32_t m, int32_t n, int32_t depth, const float *a, int64_t lda,
+                              const float *b, int64_t ldb, float *c, int64_t ldc);
+/** y = x / sqrt(mean(x^2) + eps) * w. y may be x. Root-mean-square norm, arXiv 1910.07467. */
+typedef void (*einf__rms_norm_fn)(float *y, const float *x, const float *w, int64_t n, float eps);
+/** y += x. */
+typedef void (*einf__add_fn)(float *y, const float *x, int64_t n);
+/** y = act(gate) * up; act is SiLU or tanh-GELU by slot. y may be gate or up. */
+typedef void (*einf__glu_fn)(float *y, const float *gate, const float *up, int64_t n);
+/** Rotate n_pairs pairs: (x[i], x[j]) -> (x[i] cos - x[j] sin, x[i] sin + x[j] cos), in place. Slot "norm" pairs
+ *  (2p, 2p + 1); slot "neox" pairs (p, p + n_pairs). Rotary embedding, arXiv 2104.09864. */
+typedef void (*einf__rope_fn)(float *x, const float *cos, const float *sin, int64_t n_pairs);
+/** Round to binary16, ties to even; too large becomes infinity. */
+typedef void (*einf__to_f16_fn)(uint16_t *y, const float *x, int64_t n);
+
+/* Attention of n_q query heads that share one KV head, over keys [key_begin, key_end):
+ *   out[i, :] = sum_p softmax_p(scale * q[i, :] . k[p, :]) v[p, :]
+ * q, out: [n_q, head_dim], q_stride and out_stride floats apart. k: [.., k_dim] and v: [.., v_dim] elements of the
+ * slot's type (f16 or f32), k_stride and v_stride elements apart. key_begin < key_end. Sums are f32, softmax online. */
+typedef struct einf__attend {
+    float *out;
+    const float *q;
+    const void *k, *v;
+    int64_t q_stride, out_stride, k_stride, v_stride;
+    int64_t key_begin, key_end;
+    int32_t n_q, k_dim, v_dim;
+    float scale;
+} einf__attend;
+#define EINF__ATTEND_MAX_Q 8 /* n_q in 1..8; drivers split larger groups */
+typedef void (*einf__attend_fn)(const einf__attend *a);
+
+/* Single slots: X(field, type, reference). Per-type slots to_f32[] and dot[] come besides. */
+#define EINF__KERNEL_SLOTS(X) \
+    X(quantize_q8, einf__quantize_q8_fn) \
+    X(gemm_f32,    einf__gemm_fn) \
+    X(rms_norm,    einf__rms_norm_fn) \
+    X(add,         einf__add_fn) \
+    X(swiglu,      einf__glu_fn) \
+    X(geglu,       einf__glu_fn) \
+    X(rope_norm,   einf__rope_fn) \
+    X(rope_neox,   einf__rope_fn) \
+    X(to_f16,      einf__to_f16_fn) \
+    X(attend_f16,  einf__attend_fn) \
+    X(attend_f32,  einf__attend_fn)
+
+enum {
+#define EINF__SLOT_ENUM(field, type) EINF__SLOT_##field,
+    EINF__KERNEL_SLOTS(EINF__SLOT_ENUM)
+#undef EINF__SLOT_ENUM
+    EINF__SLOT_to_f32,                                    /* + einf__dtype */
+    EINF__SLOT_dot = EINF__SLOT_to_f32 + EINF__N_DTYPES,  /* + einf__dtype */
+    EINF__N_SLOTS = EINF__SLOT_dot + EINF__N_DTYPES
+};
+
+typedef struct einf__kernels {
+#define EINF__SLOT_FIELD(field, type) type field;
+    EINF__KERNEL_SLOTS(EINF__SLOT_FIELD)
+#undef EINF__SLOT_FIELD
+    einf__to_f32_fn to_f32[EINF__N_DTYPES];
+    einf__dot_fn dot[EINF__N_DTYPES];
+    void *gemm_user;                    /* passed to gemm_f32 */
+    const char *impl[EINF__N_SLOTS];    /* name of what fills each slot, as "dot_q4_k_avx2" */
+} einf__kernels;
+
+/* Install fn in a slot and note its name, which is the function's own. */
+#define EINF__INSTALL(table, field, fn) \
+    ((table)->field = (fn), (void)((table)->impl[EINF__SLOT_##field] = #fn))
+#define EINF__INSTALL_TYPED(table, array, dtype, fn) \
+    ((table)->array[dtype] = (fn), (void)((table)->impl[EINF__SLOT_##array + (dtype)] = #fn))
+
+/** Fill the table. cpu: EINF_CPU_* that may be used. provider: may be NULL. */
+void einf__kernels_init(einf__kernels *k, uint32_t cpu, const einf_gemm_provider *provider);
+/** "dot[Q4_K]", "rms_norm", ...: static string; slot in [0, EINF__N_SLOTS). */
+const char *einf__kernel_slot_name(int slot);
+
+/* The rungs, for einf__kernels_init alone. Each assumes the instruction set it is named for. */
+void einf__kernels_init_ref(einf__kernels *k);
+void einf__kernels_init_avx2(einf__kernels *k);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ * attend_ref.c - reference of the attention slots: softmax(q k) v, online over blocks of keys.
+ *
+ * The output row is the running sum. It belongs to the largest score seen so far; a block with a larger one shrinks
+ * sum and weights by exp(old - new) first (arXiv 1805.02867), so no exponential exceeds 1.
+ */
+#include <math.h>
+
+#include "engine/base/half.h"
+#include "engine/kernels/ref/kernels_ref.h"
+
+#define BLOCK_KEYS 64
+
+static float element_f16(const void *rows, int64_t i)
+{
+    return einf__f16_to_f32(((const uint16_t *)rows)[i]);
+}
+
+static float element_f32(const void *rows, int64_t i)
+{
+    return ((const float *)rows)[i];
+}
+
+/* Running state of one query's softmax. */
+typedef struct softmax {
+    float max, weight;
+} softmax;
+
+/* Scores to weights exp(score - max). Returns by how much what was summed before must shrink. */
+static float absorb_scores(softmax *s, float *scores, int n)
+{
+    const float old = s->max;
+    for (int p = 0; p < n; p++) s->max = fmaxf(s->max, scores[p]);
+    const float shrink = expf(old - s->max);
+    s->weight *= shrink;
+    for (int p = 0; p < n; p++) {
+        scores[p] = expf(scores[p] - s->max);
+        s->weight += scores[p];
+    }
+    return shrink;
+}
+
+#define ATTEND(type) \
+    /* Scores of query i with keys [key, key + n). */ \
+    static void score_keys_##type(float *scores, const einf__attend *a, int i, int64_t key, int n) \
+    { \
+        const float *q = a->q + i * a->q_stride; \
+        for (int p = 0; p < n; p++) { \
+            float sum = 0.0f; \
+            for (int e = 0; e < a->k_dim; e++) sum += q[e] * element_##type(a->k, (key + p) * a->k_stride + e); \
+            scores[p] = sum * a->scale; \
+        } \
+    } \
+    static void add_values_##type(float *out, const float *weights, const einf__attend *a, int64_t key, int n) \
+    { \
+        for (int p = 0; p < n; p++) \
+            for (int e = 0; e < a->v_dim; e++) \
+                out[e] += weights[p] * element_##type(a->v, (key + p) * a->v_stride + e); \
+    } \
+    static void attend_##type##_ref(const einf__attend *a) \
+    { \
+        for (int i = 0; i < a->n_q; i++) { \
+            float *out = a->out + i * a->out_stride; \
+            float scores[BLOCK_KEYS]; \
+            softmax s = {-INFINITY, 0.0f}; \
+            for (int e = 0; e < a->v_dim; e++) out[e] = 0.0f; \
+            for (int64_t key = a->key_begin; key < a->key_end; key += BLOCK_KEYS) { \
+                const int n = (int)(a->key_end - key < BLOCK_KEYS ? a->key_end - key : BLOCK_KEYS); \
+                score_keys_##type(scores, a, i, key, n); \
+                const float shrink = absorb_scores(&s, scores, n); \
+                for (int e = 0; e < a->v_dim; e++) out[e] *= shrink; \
+                add_values_##type(out, scores, a, key, n); \
+            } \
+            for (int e = 0; e < a->v_dim; e++) out[e] /= s.weight; \
+        } \
+    }
+ATTEND(f16)
+ATTEND(f32)
+
+void einf__install_attend_ref(einf__kernels *k)
+{
+    EINF__INSTALL(k, attend_f16, attend_f16_ref);
+    EINF__INSTALL(k, attend_f32, attend_f32_ref);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * verbs.h - the four verbs in which a forward pass speaks: norm, linear, attention, and logits (a linear whose rows
+ * are chosen). No verb names a weight type, an instruction set or a thread.
+ *
+ * Between norm and linear travel activations: an opaque buffer that holds, for the same columns, whatever forms the
+ * weights ask for: f32, and int8 in groups of 32 with their sums. Fast kernels add forms and replace drivers here
+ * without a change to forward.c.
+ *
+ * Shapes: a column is a token. x: [n_cols, width], row-major, width contiguous. All verbs run in the pool, which the
+ * caller has acquired, and none fails or allocates. Results do not depend on the number of threads.
+ */
+#ifndef EINF_KERNELS_VERBS_H
+#define EINF_KERNELS_VERBS_H
+
+#include <stdbool.h>
+
+#include "engine/base/arena.h"
+#include "engine/base/threads.h"
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/kv_view.h"
+
+/* How a linear multiplies. AUTO: row dots for few columns, panels for many. EXACT_ goes with f32 activations and
+ * de-quantised weights. */
+typedef enum einf__path { EINF__PATH_AUTO = 0, EINF__PATH_ROWS = 1, EINF__PATH_PANELS = 2 } einf__path;
+
+/* What the verbs work with: kernels, threads and the threads' panel buffers. Carved with the session. */
+typedef struct einf__compute {
+    const einf__kernels *kernels;
+    einf__pool *pool;
+    einf__path path;
+    bool exact;            /* f32 activations against de-quantised weights, whatever the type */
+    float *panels;         /* [n_threads, panel_floats]; private to linear.c */
+    int64_t panel_floats;
+} einf__compute;
+
+/** Carve the panel buffers for n_threads and for batches of at most max_cols columns. */
+void einf__compute_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, int64_t max_cols);
+
+typedef struct einf__acts einf__acts;
+/** Carve a buffer for max_cols columns of at most max_width: layers may differ in width, and the verb that fills the
+ *  buffer says which it is this time. NULL while counting. A fill of width % 32 == 0 can have the int8 form. */
+einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, int64_t max_cols);
+
+/* A weight matrix in the file: n_out rows of n_in. */
+typedef struct einf__matrix {
+    const void *data;      /* NULL: no such matrix */
+    einf__dtype type;
+    int64_t n_in, n_out;
+    size_t row_bytes;
+    const float *bias;     /* [n_out] or NULL; f32 and aligned, copied at load where the file's is not */
+} einf__matrix;
+
+/** Activations of RMS-normed columns: acts = rms_norm(x) * weight, x: [n_cols, width]. weight NULL: the columns as
+ *  they are.
+ *  forms: EINF__ACTS_* that the coming linears ask for (einf__acts_forms). */
+void einf__norm(const einf__compute *c, einf__acts *acts, const float *x, int64_t n_cols, int64_t width,
+                const float *weight, float eps, unsigned forms);
+/** Forms that linears over these matrices read, for this many columns. */
+unsigned einf__acts_forms(const einf__compute *c, const einf__matrix *const *w, int n, int64_t n_cols);
+
+/** x += rms_norm(y) * weight, column by column: the norm after a block (Gemma). y is overwritten. */
+void einf__norm_add(const einf__compute *c, float *x, float *y, int64_t n_cols, int64_t width, const float *weight,
+                    float eps);
+/** RMS-norm each head of each column in place (q/k norms): heads of head_dim, x: [n_cols, n_head, head_dim]. */
+void einf__norm_heads(const einf__compute *c, float *x, int64_t n_cols, int64_t n_head, int64_t head_dim,
+                      const float *weight, float eps);
+
+typedef struct einf__linear_out {
+    const einf__matrix *w;
+    float *y;              /* [n_cols, n_out] */
+    bool add;              /* y += instead of y = : the residual */
+} einf__linear_out;
+/** y_i = W_i x + bias_i for up to 3 matrices with the same input, as one region. */
+void einf__linear(const einf__compute *c, const einf__linear_out *out, int n_out, const einf__acts *x);
+
+typedef enum einf__glu { EINF__SWIGLU, EINF__GEGLU } einf__glu;
+/** hidden = act(gate x) * (up x), written as activations of the given forms. gate->n_out == up->n_out. */
+void einf__linear_glu(const einf__compute *c, einf__acts *hidden, const einf__matrix *gate, const einf__matrix *up,
+                      einf__glu kind, unsigned forms, const einf__acts *x);
+
+/* Rotation of every head of every column by its position: cos, sin [n_cols, n_pairs]. */
+void einf__rope(const einf__compute *c, bool neox, float *x, int64_t n_cols, int64_t n_head, int64_t head_dim,
+                const float *cos, const float *sin, int64_t n_pairs);
+
+/* Causal attention of n_cols new columns, which are the last rows of the cache view. */
+typedef struct einf__attention_job {
+    float *out;            /* [n_cols, n_head * v_dim] */
+    const float *q;        /* [n_cols, n_head * k_dim] */
+    const einf__kv_view *kv;
+    int64_t n_cols;
+    int64_t first;         /* timeline index of column 0; column j sees keys [max(0, first + j - window + 1), first + j] */
+    int64_t window;        /* 0: all */
+    int32_t n_head;
+    float scale;
+} einf__attention_job;
+void einf__attention(const einf__compute *c, const einf__attention_job *job);
+
+/** Embedding rows: y[j, :] = scale * de-quantised row ids[j] of the table. ids are in range. */
+void einf__embed(const einf__compute *c, float *y, const einf__matrix *table, const int32_t *ids, int64_t n_cols,
+                 float scale);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * attend_avx2.c - attention of the queries that share one KV head, with AVX2: softmax online over blocks of keys.
+ *
+ * The blocks are as in the reference; a block's keys and values are small enough for L1, so queries may come by
+ * in pairs. The output row is the running sum and belongs to the largest score so far.
+ */
+#include "engine/kernels/x86/kernels_avx2.h"
+
+#define BLOCK_KEYS 64
+#define KEYS_AT_ONCE 4
+#define VALUES_AT_ONCE 4 /* vectors of 8 */
+
+INLINE int64_t elem_bytes(einf__dtype type)
+{
+    return type == EINF__F16 ? 2 : 4;
+}
+
+/* --------------------------------------------------------------------------------------------- q times k -- */
+
+/* scores[i][0..n_keys) of n_q queries and n_keys keys, both constants; n_keys 1 or KEYS_AT_ONCE. */
+INLINE void score_tile(einf__dtype type, int n_q, int n_keys, float *scores, const einf__attend *a, int i0, int64_t key)
+{
+    const uint8_t *k = (const uint8_t *)a->k + key * a->k_stride * elem_bytes(type);
+    const float *q = a->q + i0 * a->q_stride;
+    const int64_t row_bytes = a->k_stride * elem_bytes(type), n_whole = a->k_dim & ~7;
+    __m256 acc[2][KEYS_AT_ONCE];
+    UNROLL for (int i = 0; i < 2; i++)
+        UNROLL for (int p = 0; p < KEYS_AT_ONCE; p++) acc[i][p] = _mm256_setzero_ps();
+    for (int64_t e = 0; e < n_whole; e += 8) {
+        UNROLL for (int p = 0; p < n_keys; p++) {
+            const __m256 keys = load8(type, k + p * row_bytes + e * elem_bytes(type));
+            UNROLL for (int i = 0; i < n_q; i++)
+                acc[i][p] = _mm256_fmadd_ps(_mm256_loadu_ps(q + i * a->q_stride + e), keys, acc[i][p]);
+        }
+    }
+    UNROLL for (int i = 0; i < n_q; i++) {
+        float sums[KEYS_AT_ONCE];
+        _mm_storeu_ps(sums, sum8x4(acc[i][0], acc[i][1], acc[i][2], acc[i][3]));
+        UNROLL for (int p = 0; p < n_keys; p++) {
+            for (int64_t e = n_whole; e < a->k_dim; e++)
+                sums[p] += q[i * a->q_stride + e] * load1(type, k + p * row_bytes + e * elem_bytes(type));
+            scores[i * BLOCK_KEYS + p] = sums[p] * a->scale;
+        }
+    }
+}
+
+/* scores[i][p], i in [0, n_q): of keys [key, key + n_keys). */
+INLINE void score_block(einf__dtype type, int n_q, float *scores, const einf__attend *a, int i0, int64_t key, int n_keys)
+{
+    int p = 0;
+    for (; p + KEYS_AT_ONCE <= n_keys; p += KEYS_AT_ONCE)
+        score_tile(type, n_q, KEYS_AT_ONCE, scores + p, a, i0, key + p);
+    for (; p < n_keys; p++) score_tile(type, n_q, 1, scores + p, a, i0, key + p);
+}
+
+/* ----------------------------------------------------------------------------------------------- softmax -- */
+
+/* Running state of one query. */
+typedef struct softmax {
+    float max, weight;
+} softmax;
+
+INLINE float exp1(float x)
+{
+    return _mm256_cvtss_f32(exp_negative(_mm256_set1_ps(x)));
+}
+
+/* Scores to weights exp(score - max), in place; those up to the next multiple of 8 become 0. Returns by how much what
+ * was summed before must shrink. */
+static float absorb_scores(softmax *s, float *scores, int n)
+{
+    int n_padded = n;
+    while (n_padded % 8 != 0) scores[n_padded++] = -INFINITY;
+    __m256 max = _mm256_set1_ps(s->max), sum = _mm256_setzero_ps();
+    for (int p = 0; p < n_padded; p += 8) max = _mm256_max_ps(max, _mm256_loadu_ps(scores + p));
+    const float old = s->max;
+    s->max = max8(max);
+    for (int p = 0; p < n_padded; p += 8) {
+        const __m256 e = exp_negative(_mm256_sub_ps(_mm256_loadu_ps(scores + p), _mm256_set1_ps(s->max)));
+        _mm256_storeu_ps(scores + p, e);
+        sum = _mm256_add_ps(sum, e);
+    }
+    const float shrink = exp1(old - s->max);
+    s->weight = s->weight * shrink + sum8(sum);
+    return shrink;
+}
+
+/* ----------------------------------------------------------------------------------------- weights times v -- */
+
+/* out[i][e ..] = shrink[i] out[i][e ..] + sum over p of weights[i][p] v[p][e ..] for n_vec vectors of 8. */
+INLINE void value_tile(einf__dtype type, int n_q, int n_vec, float *out, const float *weights, const float *shrink,
+                       const einf__attend *a, int64_t key, int n_keys, int64_t e)
+{
+    const uint8_t *v = (const uint8_t *)a->v + (key * a->v_stride + e) * elem_bytes(type);
+    const int64_t row_bytes = a->v_stride * elem_bytes(type);
+    __m256 acc[2][VALUES_AT_ONCE];
+    UNROLL for (int i = 0; i < n_q; i++)
+        UNROLL for (int u = 0; u < n_vec; u++)
+            acc[i][u] = _mm256_mul_ps(_mm256_loadu_ps(out + i * a->out_stride + e + 8 * u), _mm256_set1_ps(shrink[i]));
+    for (int p = 0; p < n_keys; p++, v += row_bytes) {
+        UNROLL for (int u = 0; u < n_vec; u++) {
+            const __m256 values = load8(type, v + 8 * u * elem_bytes(type));
+            UNROLL for (int i = 0; i < n_q; i++)
+                acc[i][u] = _mm256_fmadd_ps(values, _mm256_broadcast_ss(weights + i * BLOCK_KEYS + p), acc[i][u]);
+        }
+    }
+    UNROLL for (int i = 0; i < n_q; i++)
+        UNROLL for (int u = 0; u < n_vec; u++) _mm256_storeu_ps(out + i * a->out_stride + e + 8 * u, acc[i][u]);
+}
+
+INLINE void value_block(einf__dtype type, int n_q, float *out, const float *weights, const float *shrink,
+                        const einf__attend *a, int64_t key, int n_keys)
+{
+    int64_t e = 0;
+    for (; e + 8 * VALUES_AT_ONCE <= a->v_dim; e += 8 * VALUES_AT_ONCE)
+        value_tile(type, n_q, VALUES_AT_ONCE, out, weights, shrink, a, key, n_keys, e);
+    for (; e + 8 <= a->v_dim; e += 8) value_tile(type, n_q, 1, out, weights, shrink, a, key, n_keys, e);
+    for (; e < a->v_dim; e++) {
+        for (int i = 0; i < n_q; i++) {
+            float sum = out[i * a->out_stride + e] * shrink[i];
+            for (int p = 0; p < n_keys; p++)
+                sum += weights[i * BLOCK_KEYS + p]
+                       * load1(type, (const uint8_t *)a->v + ((key + p) * a->v_stride + e) * elem_bytes(type));
+            out[i * a->out_stride + e] = sum;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ the slot -- */
+
+/* Queries [i0, i0 + n_q), n_q a constant of 1 or 2, against one block of keys. */
+INLINE void attend_block(einf__dtype type, int n_q, const einf__attend *a, softmax *state, int i0, int64_t key,
+                         int n_keys)
+{
+    float scores[2 * BLOCK_KEYS], shrink[2];
+    score_block(type, n_q, scores, a, i0, key, n_keys);
+    for (int i = 0; i < n_q; i++) shrink[i] = absorb_scores(state + i0 + i, scores + i * BLOCK_KEYS, n_keys);
+    value_block(type, n_q, a->out + i0 * a->out_stride, scores, shrink, a, key, n_keys);
+}
+
+INLINE void attend(einf__dtype type, const einf__attend *a)
+{
+    softmax state[EINF__ATTEND_MAX_Q];
+    for (int i = 0; i < a->n_q; i++) {
+        state[i] = (softmax){-INFINITY, 0.0f};
+        memset(a->out + i * a->out_stride, 0, (size_t)a->v_dim * sizeof *a->out);
+    }
+    for (int64_t key = a->key_begin; key < a->key_end; key += BLOCK_KEYS) {
+        const int n_keys = (int)(a->key_end - key < BLOCK_KEYS ? a->key_end - key : BLOCK_KEYS);
+        int i = 0;
+        for (; i + 2 <= a->n_q; i += 2) attend_block(type, 2, a, state, i, key, n_keys);
+        if (i < a->n_q) attend_block(type, 1, a, state, i, key, n_keys);
+    }
+    for (int i = 0; i < a->n_q; i++) {
+        float *out = a->out + i * a->out_stride;
+        for (int64_t e = 0; e < a->v_dim; e++) out[e] /= state[i].weight;
+    }
+}
+
+static void attend_f16_avx2(const einf__attend *a)
+{
+    attend(EINF__F16, a);
+}
+
+static void attend_f32_avx2(const einf__attend *a)
+{
+    attend(EINF__F32, a);
+}
+
+void einf__install_attend_avx2(einf__kernels *k)
+{
+    EINF__INSTALL(k, attend_f16, attend_f16_avx2);
+    EINF__INSTALL(k, attend_f32, attend_f32_avx2);
+}
