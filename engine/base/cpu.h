@@ -11,7 +11,7 @@
 uint32_t einf__cpu_features(void);
 
 /** Performance cores in this process's affinity mask, capped by the cgroup's CPU quota (rounded up). At least 1.
- *  On big.LITTLE: cores with the highest cpu_capacity. SMT siblings count once. */
+ *  On big.LITTLE and hybrids: cores with 3/4 of the highest cpu_capacity or more. SMT siblings count once. */
 int32_t einf__cpu_performance_cores(void);
 
 /** sysconf(_SC_PAGESIZE): 4, 16 or 64 KiB. Never assumed. */

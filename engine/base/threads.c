@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +24,7 @@ enum {
     /* Between two regions of a pass the caller norms a column or rotates a few heads, 1 to 10 us; a sleeping worker
      * needs 5 to 50 us to come back. Longer gaps are the tail of somebody's piece, or the end of the pass. */
     SPIN_NS = 30 * 1000,
+    PAUSE_NS = 3 * 1000, /* of these without offering the core to others */
     POLL_NS = 10 * 1000 * 1000 /* between looks at the cancel flags while queueing */
 };
 
@@ -91,13 +93,15 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* One round of spinning, 0.1 to 0.3 us; false once SPIN_NS are over. By the clock, because a pause takes 40 cycles on
- * one CPU and 140 on another. *deadline_ns starts as 0. */
+/* One round of spinning, 0.1 to 0.5 us; false once SPIN_NS are over. By the clock, because a pause takes 40 cycles on
+ * one CPU and 140 on another. *deadline_ns starts as 0. The first moments are pauses alone; after them the thread
+ * offers its core each round, since what it waits for may be queueing for that very core. */
 static bool spin_on(int64_t *deadline_ns)
 {
     for (int i = 0; i < 4; i++) cpu_relax();
     const int64_t now = now_ns();
     if (*deadline_ns == 0) *deadline_ns = now + SPIN_NS;
+    if (now > *deadline_ns - SPIN_NS + PAUSE_NS) (void)sched_yield();
     return now < *deadline_ns;
 }
 

@@ -30,7 +30,7 @@ void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batc
     }
     const uint64_t n = (uint64_t)n_batch;
     out->x = EINF__CARVE(a, float, n * c->n_embd);
-    out->y = EINF__CARVE(a, float, n * c->n_embd);
+    out->y = c->arch->features & EINF__POST_NORMS ? EINF__CARVE(a, float, n * c->n_embd) : NULL;
     out->q = EINF__CARVE(a, float, n * q);
     out->k = EINF__CARVE(a, float, n * k);
     out->v = EINF__CARVE(a, float, n * v);
@@ -141,10 +141,10 @@ void einf__forward_logits(const einf__forward *f, const int32_t *which, int64_t 
 {
     const einf__config *c = f->config;
     const einf__buffers *b = f->buffers;
-    for (int64_t i = 0; i < n; i++)
-        memcpy(b->y + i * c->n_embd, b->x + (int64_t)which[i] * c->n_embd, c->n_embd * sizeof *b->x);
+    for (int64_t i = 0; i < n; i++) /* ascending: which[i] >= i, and a row still to be moved is never written over */
+        if (which[i] != i) memcpy(b->x + i * c->n_embd, b->x + (int64_t)which[i] * c->n_embd, c->n_embd * sizeof *b->x);
 
-    einf__norm(f->compute, b->normed, b->y, n, c->n_embd, f->weights->output_norm, c->rms_norm_eps,
+    einf__norm(f->compute, b->normed, b->x, n, c->n_embd, f->weights->output_norm, c->rms_norm_eps,
                forms(f, &f->weights->output, NULL, NULL, n));
     const einf__linear_out logits = { .w = &f->weights->output, .y = out };
     einf__linear(f->compute, &logits, 1, b->normed);

@@ -13,7 +13,7 @@
 /* Scratch of a pass, for batches of at most n_batch rows. Widths that differ by layer have the largest. */
 typedef struct einf__buffers {
     float *x;                    /* [n_batch, n_embd] the residual stream */
-    float *y;                    /* [n_batch, n_embd] a block's output before its post-norm; rows for the logits */
+    float *y;                    /* [n_batch, n_embd] a block's output before its post-norm; NULL without such norms */
     float *q, *k, *v;            /* [n_batch, n_head * k_dim], [.., n_head_kv * k_dim], [.., n_head_kv * v_dim] */
     float *attended;             /* [n_batch, n_head * v_dim] */
     einf__acts *normed;          /* n_embd wide */
@@ -50,7 +50,8 @@ void einf__buffers_init(einf__buffers *b, const einf__config *c, const einf__wei
 einf_status einf__forward_rows(const einf__forward *f, const einf__rows *rows, const einf_cancel *cancel_a,
                                const einf_cancel *cancel_b, einf_error *err);
 
-/** Logits of n chosen rows of the last pass. which: [n] ascending row indices. out: [n, n_vocab]. */
+/** Logits of n chosen rows of the last pass. which: [n] ascending row indices. out: [n, n_vocab].
+ *  Moves the chosen rows to the front of buffers->x: afterwards only rows behind which[n - 1] are still in place. */
 void einf__forward_logits(const einf__forward *f, const int32_t *which, int64_t n, float *out);
 
 #endif

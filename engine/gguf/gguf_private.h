@@ -23,8 +23,6 @@ const char *einf__gguf_looks_like(const uint8_t *p, uint64_t n_bytes, const char
 
 /* ----------------------------------------------------------------------------------------------- gguf_text.c -- */
 
-/** Bytes of the UTF-8 character at p (n_bytes left, at least 1) and its code point; 0 when it is none. */
-uint32_t einf__utf8_take(const uint8_t *p, uint64_t n_bytes, uint32_t *code_point);
 /** The shortest decimal text that names this f32, "." as point whatever the locale; "nan", "inf", "-inf". */
 void einf__f32_text(float v, char out[32]);
 /** 17 digits, or "nan", "inf", "-inf". */

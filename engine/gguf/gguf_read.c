@@ -8,7 +8,7 @@
  */
 #include "engine/gguf/gguf.h"
 
-#include <stdio.h>
+#include <utf8proc.h>
 
 #include "engine/base/arena.h"
 #include "engine/base/checked_math.h"
@@ -151,12 +151,12 @@ static einf_status check_utf8(const reader *r, const char *what, uint64_t at, ei
 {
     const uint8_t *p = (const uint8_t *)name.p;
     for (uint64_t i = 0; i < name.n;) {
-        uint32_t cp;
-        const uint32_t n = einf__utf8_take(p + i, name.n - i, &cp);
-        if (n == 0 || cp == 0)
+        int32_t cp;
+        const utf8proc_ssize_t n = utf8proc_iterate(p + i, (utf8proc_ssize_t)(name.n - i), &cp);
+        if (n <= 0 || cp == 0)
             return einf__fail(r->err, EINF_E_FORMAT, at + i, r->where, damaged, "byte %llu of the %s is 0x%02x: %s",
-                              llu(i), what, p[i], n ? "a NUL is not allowed" : "not valid UTF-8");
-        i += n;
+                              llu(i), what, p[i], n > 0 ? "a NUL is not allowed" : "not valid UTF-8");
+        i += (uint64_t)n;
     }
     return EINF_OK;
 }
@@ -413,7 +413,8 @@ static einf_status place_tensors(reader *r)
 
 static bool starts_before(const einf__gguf *g, uint32_t a, uint32_t b)
 {
-    return g->tensors[a].offset < g->tensors[b].offset;
+    const uint64_t at_a = g->tensors[a].offset, at_b = g->tensors[b].offset;
+    return at_a < at_b || (at_a == at_b && a < b);
 }
 
 static void sift_down(const einf__gguf *g, uint32_t *order, uint64_t root, uint64_t n)

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include <utf8proc.h>
+
 #include "engine/gguf/gguf_private.h"
 
 /* --------------------------------------------------------------------------------------------------- types -- */
@@ -96,26 +98,6 @@ void einf__f32_text(float v, char out[32])
 
 /* ------------------------------------------------------------------------------------------------- strings -- */
 
-uint32_t einf__utf8_take(const uint8_t *p, uint64_t n_bytes, uint32_t *code_point)
-{
-    const uint8_t b = p[0];
-    if (b < 0x80) {
-        *code_point = b;
-        return 1;
-    }
-    const uint32_t n = b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : 2;
-    if (b < 0xc2 || b > 0xf4 || n_bytes < n) return 0;
-    uint32_t cp = b & (0x7fu >> n);
-    for (uint32_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) return 0;
-        cp = cp << 6 | (p[i] & 0x3fu);
-    }
-    /* longer than needed, a surrogate, beyond Unicode */
-    if ((n == 3 && cp < 0x800) || (n == 4 && cp < 0x10000) || (cp >= 0xd800 && cp < 0xe000) || cp > 0x10ffff) return 0;
-    *code_point = cp;
-    return n;
-}
-
 /* Text that is cut at a whole piece where the room ends, while its full length is counted. */
 typedef struct sink {
     char *buf;
@@ -135,7 +117,7 @@ static void put(sink *s, const void *piece, uint64_t n)
 }
 
 /* C0, DEL, C1, and the invisible ones that turn lines or reading direction around. */
-static bool is_control(uint32_t cp)
+static bool is_control(int32_t cp)
 {
     return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
 }
@@ -144,8 +126,9 @@ static void put_string(sink *s, const uint8_t *p, uint64_t n_bytes)
 {
     for (uint64_t i = 0; i < n_bytes;) {
         char escape[16];
-        uint32_t cp;
-        const uint32_t n = einf__utf8_take(p + i, n_bytes - i, &cp);
+        int32_t cp;
+        const utf8proc_ssize_t taken = utf8proc_iterate(p + i, (utf8proc_ssize_t)(n_bytes - i), &cp);
+        const uint64_t n = taken > 0 ? (uint64_t)taken : 0; /* 0: no character */
         if (n && cp != '\\' && !is_control(cp)) {
             put(s, p + i, n);
             i += n;
@@ -156,7 +139,7 @@ static void put_string(sink *s, const uint8_t *p, uint64_t n_bytes)
         else if (n == 1)
             snprintf(escape, sizeof escape, "\\%c", cp == '\n' ? 'n' : cp == '\t' ? 't' : cp == '\r' ? 'r' : '\\');
         else
-            snprintf(escape, sizeof escape, "\\u%04x", cp);
+            snprintf(escape, sizeof escape, "\\u%04x", (unsigned)cp);
         put(s, escape, strlen(escape));
         i += n ? n : 1;
     }

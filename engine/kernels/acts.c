@@ -9,6 +9,7 @@
 einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, int64_t max_cols)
 {
     const uint64_t w = (uint64_t)max_width, n = (uint64_t)max_cols;
+    if (w > UINT32_MAX) a->failed = true; /* below that the element sizes cannot overflow */
     einf__acts *acts = EINF__CARVE(a, einf__acts, 1);
     float *f32 = einf__arena_take(a, n, w * sizeof(float));
     int8_t *q = einf__arena_take(a, n, w);
@@ -21,10 +22,9 @@ einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, int64_t max_cols
 
 unsigned einf__acts_forms(const einf__compute *c, const einf__matrix *const *w, int n, int64_t n_cols)
 {
-    if (c->exact || einf__linear_path(c, n_cols) == EINF__PATH_PANELS) return EINF__ACTS_F32;
     unsigned forms = 0;
     for (int i = 0; i < n; i++)
-        if (w[i] && w[i]->data) forms |= einf__dtype_get(w[i]->type)->acts;
+        if (w[i] && w[i]->data) forms |= einf__form_read(c, w[i]->type, n_cols);
     return forms;
 }
 

@@ -51,8 +51,10 @@ static inline void einf__acts_quantize(const einf__kernels *k, einf__acts *a, in
     k->quantize_q8(a->q + at, a->d + at / 32, a->sum16 + at / 16, x, n);
 }
 
-/** The path of a linear over n_cols columns: never EINF__PATH_AUTO. */
-einf__path einf__linear_path(const einf__compute *c, int64_t n_cols);
+/** Whether weights of a type meet n_cols columns as de-quantised panels, or row by row. */
+bool einf__takes_panels(const einf__compute *c, einf__dtype type, int64_t n_cols);
+/** The form of activations that this reads. */
+unsigned einf__form_read(const einf__compute *c, einf__dtype type, int64_t n_cols);
 
 /* Work of a piece below which handing it to another thread costs more than it saves, in multiply-adds: about 2 us of
  * an AVX2 dot. Starting a region costs about 0.5 us with the workers spinning, 5 us and more when they sleep. */

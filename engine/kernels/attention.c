@@ -63,14 +63,15 @@ static void attend_items(void *arg, int64_t begin, int64_t end, int32_t i_thread
     }
 }
 
-/* Parts of a group: at most EINF__ATTEND_MAX_Q query heads each, and where the KV heads alone would leave threads
- * without work, smaller ones, though not of single heads. By the model's shape only, so that a column is computed the
- * same way whatever call it comes in. */
-static int32_t parts_of_group(int32_t group, int32_t n_head_kv)
+/* Query heads a part of a group: at most EINF__ATTEND_MAX_Q, and fewer where the KV heads alone would leave threads
+ * without work. Always even: the AVX2 slot loads a key for two heads at a time, so that parts of two cost no more in
+ * all than one of four, while an odd part costs as much as the next even one. By the model's shape only, so that a
+ * column is computed the same way whatever call it comes in. */
+static int32_t part_of_group(int32_t group, int32_t n_head_kv)
 {
-    const int64_t needed = einf__div_up_i64(group, EINF__ATTEND_MAX_Q);
-    const int64_t wanted = einf__div_up_i64(MIN_ITEMS_A_COLUMN, n_head_kv);
-    return (int32_t)einf__max_i64(needed, einf__min_i64(wanted, einf__div_up_i64(group, 2)));
+    const int64_t n_parts = einf__div_up_i64(MIN_ITEMS_A_COLUMN, n_head_kv);
+    const int64_t even = einf__div_up_i64(einf__div_up_i64(group, n_parts), 2) * 2;
+    return (int32_t)einf__min_i64(even, EINF__ATTEND_MAX_Q);
 }
 
 void einf__attention(const einf__compute *c, const einf__attention_job *job)
@@ -80,13 +81,12 @@ void einf__attention(const einf__compute *c, const einf__attention_job *job)
     assert(job->n_head % kv->n_head_kv == 0 && job->first + job->n_cols <= kv->n_ctx);
     a.attend = kv->type == EINF__F16 ? c->kernels->attend_f16 : c->kernels->attend_f32;
     a.n_tiles = einf__div_up_i64(job->n_cols, TILE_COLS);
-    a.n_parts = parts_of_group(a.group, kv->n_head_kv);
-    a.part_size = (int32_t)einf__div_up_i64(a.group, a.n_parts);
-    a.n_parts = (int32_t)einf__div_up_i64(a.group, a.part_size); /* rounding may have left the last part empty */
+    a.part_size = part_of_group(a.group, kv->n_head_kv);
+    a.n_parts = (int32_t)einf__div_up_i64(a.group, a.part_size);
 
     int64_t n_keys = job->first + job->n_cols;
     if (job->window > 0) n_keys = einf__min_i64(n_keys, job->window);
     const int64_t n_cols = einf__min_i64(job->n_cols, TILE_COLS);
-    const int64_t work = n_keys * n_cols * a.part_size * (kv->k_dim + kv->v_dim);
+    const int64_t work = n_keys * n_cols * einf__min_i64(a.part_size, a.group) * (kv->k_dim + kv->v_dim);
     einf__pool_run(c->pool, a.n_tiles * kv->n_head_kv * a.n_parts, einf__grain(work), attend_items, &a);
 }

@@ -63,6 +63,19 @@ static einf_status find_arch(const einf__gguf *g, const einf__arch **out, einf_e
                       "architecture '%.*s' is not supported", (int)(name.n < 64 ? name.n : 64), name.p);
 }
 
+/* A part of a split model has all of the metadata and some of the tensors. */
+static einf_status refuse_parts(const einf__gguf *g, einf_error *err)
+{
+    static const char COUNT[] = "split.count", NO[] = "split.no";
+    uint32_t count, no;
+    EINF_TRY(einf__gguf_get_u32(g, COUNT, EINF__OPTIONAL, 0, 0, UINT32_MAX, &count, err));
+    if (count <= 1) return EINF_OK;
+    EINF_TRY(einf__gguf_get_u32(g, NO, EINF__OPTIONAL, 0, 0, count - 1, &no, err));
+    return einf__fail(err, EINF_E_UNSUPPORTED, (uint64_t)(einf__gguf_find(g, COUNT)->value - g->source->data), COUNT,
+                      "merge the parts into one file with llama-gguf-split --merge",
+                      "the file is part %u of %u of a split model", no + 1, count);
+}
+
 static einf_status refuse_experts(keys *k, einf_error *err)
 {
     uint32_t n_expert, n_used;
@@ -189,6 +202,7 @@ einf_status einf__config_read(const einf__gguf *g, einf__arena *arena, einf__con
     EINF_TRY(find_arch(g, &c.arch, err));
     keys k = { .g = g, .arch = c.arch->name };
 
+    EINF_TRY(refuse_parts(g, err));
     EINF_TRY(refuse_experts(&k, err));
     EINF_TRY(get_u32(&k, "block_count", EINF__REQUIRED, 0, 1, MAX_LAYERS, &c.n_layer, err));
     EINF_TRY(get_u32(&k, "embedding_length", EINF__REQUIRED, 0, 1, MAX_EMBD, &c.n_embd, err));

@@ -160,6 +160,19 @@ static einf_status bind_rule(binder *b, const rule *r, const einf__layer_config 
     return EINF_OK;
 }
 
+/* Frequencies are divided by these: one that is no positive number would spoil every answer. */
+static einf_status check_rope_factors(const binder *b)
+{
+    const float *factors = b->weights->rope_factors;
+    for (uint32_t i = 0; factors && i < b->c->n_rot / 2; i++) {
+        if (isfinite(factors[i]) && factors[i] > 0) continue;
+        const einf__gguf_tensor *t = einf__gguf_find_tensor(b->g, "rope_freqs.weight");
+        return einf__fail(b->err, EINF_E_FORMAT, t->offset, t->name, "convert the model again",
+                          "element %u of tensor %s is not a positive number", i, t->name);
+    }
+    return EINF_OK;
+}
+
 static einf_status bind_layer(binder *b, uint32_t i)
 {
     for (size_t j = 0; j < sizeof LAYER_RULES / sizeof LAYER_RULES[0]; j++) {
@@ -181,6 +194,7 @@ einf_status einf__weights_bind(const einf__gguf *g, const einf__config *c, einf_
 
     for (size_t j = 0; j < sizeof GLOBAL_RULES / sizeof GLOBAL_RULES[0]; j++)
         EINF_TRY(bind_rule(&b, &GLOBAL_RULES[j], &c->layers[0], GLOBAL_RULES[j].suffix, (uint8_t *)out));
+    EINF_TRY(check_rope_factors(&b));
     for (uint32_t i = 0; i < c->n_layer; i++) EINF_TRY(bind_layer(&b, i));
 
     if (!out->output.data) out->output = out->token_embd; /* tied */

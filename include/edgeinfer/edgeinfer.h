@@ -384,8 +384,9 @@ typedef struct einf_generate_config {
     uint32_t struct_size;
     uint32_t max_tokens;    /* 0: until the answer or the context ends */
     einf_sampling sampling; /* its struct_size may stay 0 */
-    int32_t raw;            /* 1: the prompt is plain text, BOS as the model says; 0: a user's message, in the chat
-                               format of the model (a model without one is given plain text) */
+    int32_t raw;            /* 1: the prompt is the text to continue: BOS as the model says, special tokens spelled in
+                               it become tokens. 0: it is a user's message, in which nothing is special, laid out in
+                               the chat format of the model (a model without one is given the plain text) */
     int32_t ignore_eos;     /* 1: go on after the end of the answer */
     const char *system;     /* system message before the prompt, NULL: none. Ignored when raw */
     const einf_cancel *cancel; /* besides the session's */

@@ -14,7 +14,11 @@
 /* Templates: a function whose type and column count are constants at each call, and loops over register arrays, which
  * stay in registers only when every one of them is unrolled. */
 #define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__) /* which obeys GCC's pragma only after it has given arrays their place in memory */
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* Each fills the slots that its file implements. */
 void einf__install_dequant_avx2(einf__kernels *k);

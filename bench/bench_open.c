@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * bench_open.c - what opening a model costs, and whether the plan of its memory holds.
+ *
+ *     bench-open MODEL.gguf [REPEATS]
+ *
+ * Times are medians of warm opens (the page cache holds the file); each includes closing. The private memory is what
+ * the process gained (VmRSS less the file's pages, from /proc/self/status) after a session's whole context was filled,
+ * beside what einf_session_plan said before. One thread fills, so that stacks are what the plan counts.
+ */
+#include <edgeinfer/edgeinfer.h>
+#include <edgeinfer/lowlevel.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_REPEATS = 101, N_CTX = 1024 };
+
+static double now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int fail(const einf_error *e)
+{
+    fprintf(stderr, "bench-open: %s: %s\n", einf_status_text(e->code), e->message);
+    return 1;
+}
+
+/* A line of /proc/self/status, in bytes; 0 when it is not there. */
+static uint64_t status_bytes(const char *field)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[256];
+    unsigned long long kib = 0;
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, field, strlen(field)) == 0 && sscanf(line + strlen(field), ": %llu kB", &kib) == 1) break;
+    if (f) fclose(f);
+    return kib * 1024;
+}
+
+static int time_open(einf_runtime *rt, const char *path, uint32_t load, const char *what, int n, einf_error *err)
+{
+    double ms[MAX_REPEATS];
+    for (int i = -1; i < n; i++) { /* the first is warm-up */
+        einf_model_config config = EINF_INIT(einf_model_config);
+        config.load = load;
+        einf_model *m = NULL;
+        const double start = now_ms();
+        if (einf_model_open(rt, path, &config, &m, err) || einf_model_close(&m, err)) return fail(err);
+        if (i >= 0) ms[i] = now_ms() - start;
+    }
+    qsort(ms, (size_t)n, sizeof *ms, by_value);
+    printf("open %-28s median %7.2f ms  (%.2f to %.2f, %d runs)\n", what, ms[n / 2], ms[0], ms[n - 1], n);
+    return 0;
+}
+
+static int fill(einf_session *s, uint32_t n_ctx, einf_error *err)
+{
+    int32_t ids[N_CTX];
+    for (uint32_t i = 0; i < n_ctx; i++) ids[i] = (int32_t)(i % 256);
+    return einf_session_append_tokens(s, ids, n_ctx, err) ? fail(err) : 0;
+}
+
+static int compare_plan(einf_runtime *rt, const char *path, uint64_t anon_before, einf_error *err)
+{
+    einf_model *m = NULL;
+    einf_session *s = NULL;
+    einf_session_config config = EINF_INIT(einf_session_config);
+    einf_plan plan = EINF_INIT(einf_plan);
+    config.n_ctx = N_CTX;
+    if (einf_model_open(rt, path, NULL, &m, err)) return fail(err);
+    if (einf_session_plan(m, &config, &plan, err) || einf_session_create(m, &config, &s, err)) return fail(err);
+    if (fill(s, N_CTX, err)) return 1;
+    const double measured = (double)(status_bytes("RssAnon") - anon_before);
+    printf("private memory, n_ctx %d filled: planned %.2f MiB, measured %.2f MiB, ratio %.3f\n", N_CTX,
+           (double)plan.private_bytes / 1048576, measured / 1048576, measured / (double)plan.private_bytes);
+    einf_session_destroy(&s);
+    return einf_model_close(&m, err) ? fail(err) : 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench-open MODEL.gguf [REPEATS]\n");
+        return 2;
+    }
+    int n = argc > 2 ? atoi(argv[2]) : 21;
+    if (n < 1 || n > MAX_REPEATS) n = 21;
+    einf_error err = EINF_INIT(einf_error);
+    einf_runtime *rt = NULL;
+    einf_runtime_config config = EINF_INIT(einf_runtime_config);
+    const uint64_t anon_before = status_bytes("RssAnon");
+    if (einf_runtime_create(&config, &rt, &err)) return fail(&err);
+    const int rc = compare_plan(rt, argv[1], anon_before, &err) ||
+                   time_open(rt, argv[1], EINF_LOAD_WEIGHTS, "without the vocabulary index", n, &err) ||
+                   time_open(rt, argv[1], 0, "with the vocabulary index", n, &err);
+    return einf_runtime_destroy(&rt, &err) ? fail(&err) : rc;
+}
