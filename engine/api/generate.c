@@ -143,7 +143,6 @@ static einf_status decode(generation *g)
     const einf_status status = answer(g);
     einf__trace_end(trace, EINF_PHASE_DECODE, g->result->n_generated, status);
     g->result->decode_s = now_s() - start_s;
-    if (status == EINF_E_CANCELLED) g->result->stop_reason = EINF_STOP_CANCELLED;
     const uint64_t rest = einf__detok_flush(&g->detok, g->piece, g->piece_bytes);
     if (rest && !g->stopped) give(g, rest, -1);
     return status;
@@ -197,6 +196,7 @@ static einf_status generate(einf_session *s, const char *prompt, uint64_t prompt
     const double cpu_start_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
     const einf_status status = run(&g, prompt, prompt_bytes);
     const double cpu_end_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    if (status == EINF_E_CANCELLED) result->stop_reason = EINF_STOP_CANCELLED;
     result->has_cpu = cpu_start_s > 0;
     result->cpu_core_s = cpu_end_s - cpu_start_s;
     measure_memory(&g);

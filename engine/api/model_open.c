@@ -139,15 +139,16 @@ static einf_status open_model(einf_runtime *rt, const origin *o, const einf_mode
     m->mode = config->mode;
     m->loaded = EINF_LOAD_HEADER | (config->load ? config->load : EINF_LOAD_VOCAB | EINF_LOAD_WEIGHTS);
     atomic_init(&m->n_sessions, 0);
+    atomic_fetch_add(&rt->n_models, 1); /* from here on, so that no callback can destroy the runtime */
 
     einf__trace_begin(&rt->trace, EINF_PHASE_LOAD, 0);
     const einf_status status = open_parts(m, o, config, err);
     einf__trace_end(&rt->trace, EINF_PHASE_LOAD, m->source.size_bytes, status);
     if (status != EINF_OK) {
         close_parts(m);
+        atomic_fetch_sub(&rt->n_models, 1);
         return status;
     }
-    atomic_fetch_add(&rt->n_models, 1);
     *out = m;
     return EINF_OK;
 }

@@ -119,10 +119,10 @@ einf_status einf_session_create(einf_model *m, const einf_session_config *config
     atomic_flag_clear(&s->busy);
     einf__session_init(&s->timeline, &m->config, &m->weights, &p, &m->rt->kernels, m->rt->pool,
                        config ? config->cancel : NULL);
+    atomic_fetch_add(&m->n_sessions, 1);
     if (p.n_ctx > m->config.n_ctx_train)
         einf__log(m->rt, EINF_LOG_WARNING, "n_ctx %u is more than the %u the model was trained with; answers may degrade",
                   p.n_ctx, m->config.n_ctx_train);
-    atomic_fetch_add(&m->n_sessions, 1);
     *out = s;
     return EINF_OK;
 }
@@ -131,6 +131,10 @@ void einf_session_destroy(einf_session **s)
 {
     if (!s || !*s) return;
     einf_model *m = (*s)->model;
+    if (atomic_flag_test_and_set(&(*s)->busy)) { /* a call is in it, perhaps the one whose callback this is */
+        einf__log(m->rt, EINF_LOG_WARNING, "a session was not destroyed: it is in use by another call");
+        return;
+    }
     einf__free(&m->rt->memory, *s, (*s)->block_bytes);
     atomic_fetch_sub(&m->n_sessions, 1);
     *s = NULL;

@@ -17,7 +17,7 @@
 
 static uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batch, einf__buffers *out)
+void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batch, int64_t n_int8, einf__buffers *out)
 {
     uint64_t q = 0, k = 0, v = 0, attended = 0, ff = 0;
     for (uint32_t i = 0; i < c->n_layer; i++) {
@@ -35,9 +35,9 @@ void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batc
     out->k = EINF__CARVE(a, float, n * k);
     out->v = EINF__CARVE(a, float, n * v);
     out->attended = EINF__CARVE(a, float, n * attended);
-    out->normed = einf__acts_carve(a, c->n_embd, n_batch);
-    out->attended_acts = einf__acts_carve(a, (int64_t)attended, n_batch);
-    out->hidden = einf__acts_carve(a, (int64_t)ff, n_batch);
+    out->normed = einf__acts_carve(a, c->n_embd, n_batch, n_int8);
+    out->attended_acts = einf__acts_carve(a, (int64_t)attended, n_batch, n_int8);
+    out->hidden = einf__acts_carve(a, (int64_t)ff, n_batch, n_int8);
     einf__rope_lay_out(a, c, n_batch, &out->rope);
     einf__rope_lay_out(a, c, n_batch, &out->rope_local);
 }

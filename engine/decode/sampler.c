@@ -96,8 +96,8 @@ static einf__candidate pop_best(einf__candidate *heap, uint32_t n)
     return best;
 }
 
-/* Copy the logits that are numbers, with the penalty on recent ids: positive ones are divided by it, negative ones
- * multiplied. Each id once, however often it occurred. */
+/* Copy the logits that can be drawn, no NaN and no -infinity, with the penalty on recent ids: positive ones are divided
+ * by it, negative ones multiplied. Each id once, however often it occurred. */
 static uint32_t gather(einf__sampler *s, const float *logits, uint32_t n_vocab, const int32_t *recent,
                        uint32_t n_recent)
 {
@@ -111,7 +111,7 @@ static uint32_t gather(einf__sampler *s, const float *logits, uint32_t n_vocab, 
     }
     for (uint32_t i = 0; i < n_vocab; i++) {
         float l = logits[i];
-        if (isnan(l)) continue;
+        if (!(l > -INFINITY)) continue;
         if (penalty != 1.0f && penalised[i] != 0.0f) l = l > 0.0f ? l / penalty : l * penalty;
         s->candidates[n++] = (einf__candidate){ l, (int32_t)i };
     }
@@ -185,7 +185,7 @@ einf_status einf__sampler_choose(einf__sampler *s, const float *logits, uint32_t
     if (n == 0)
         return einf__fail(err, EINF_E_INTERNAL, EINF_NO_OFFSET, "logits",
                           "check the file's weights with check_tensors (edgeinfer validate --tensors)",
-                          "all %u logits are NaN", n_vocab);
+                          "none of the %u logits is a number above -infinity", n_vocab);
     const einf__candidate best = best_of(s->candidates, n);
     if (s->config.temperature <= 0.0f || isinf(best.logit)) { /* greedy; with an infinite logit nothing else is left */
         *out = best.id;

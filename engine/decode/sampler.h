@@ -27,7 +27,7 @@ void einf__sampler_lay_out(einf__arena *a, uint32_t n_vocab, einf__sampler *out)
 /** Check and set; restarts the random numbers. config NULL: greedy. EINF_E_ARG names the field. */
 einf_status einf__sampler_set(einf__sampler *s, const einf_sampling *config, einf_error *err);
 /** Choose. logits: [n_vocab]. recent: the last ids of the timeline, newest last, -1 where there is none.
- *  EINF_E_INTERNAL when every logit is NaN. */
+ *  EINF_E_INTERNAL when every logit is NaN or -infinity: neither is ever drawn. */
 einf_status einf__sampler_choose(einf__sampler *s, const float *logits, uint32_t n_vocab, const int32_t *recent,
                                  uint32_t n_recent, int32_t *out, einf_error *err);
 

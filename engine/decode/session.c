@@ -59,7 +59,7 @@ void einf__session_lay_out(einf__arena *a, const einf__config *c, const einf__se
     bytes->kv = a->used_bytes - start;
 
     einf__compute_lay_out(a, &out->compute, p->n_threads, p->n_batch);
-    einf__buffers_lay_out(a, c, p->n_batch, &out->buffers);
+    einf__buffers_lay_out(a, c, p->n_batch, einf__max_int8_cols(p->path, p->exact, p->n_batch), &out->buffers);
     einf__sampler_lay_out(a, c->n_vocab, &out->sampler);
     out->ids = EINF__CARVE(a, int32_t, p->n_ctx);
     out->positions = einf__arena_take(a, p->n_ctx, sizeof *out->positions);

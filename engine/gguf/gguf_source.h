@@ -29,10 +29,12 @@ typedef struct einf__source_options {
 } einf__source_options;
 
 /** Map or read a whole file. EINF_E_IO: cannot be opened or read, with the system's reason; EINF_E_FORMAT: no regular
- *  file or empty; EINF_E_LIMIT: mode=read and larger than the ceiling (refused before a byte is read). */
+ *  file or empty; EINF_E_LIMIT: mode=read and larger than the ceiling (refused before a byte is read); EINF_E_NOMEM:
+ *  also when there is no address space to map it; EINF_E_CANCELLED. */
 einf_status einf__source_open_path(einf__memory *mem, const char *path, const einf__source_options *o,
                                    einf__source *out, einf_error *err);
-/** length_bytes 0: to the end of the file. Uses pread and mmap alone; fd keeps its position and may be closed after. */
+/** length_bytes 0: to the end of the file. Uses pread and mmap alone; fd keeps its position and may be closed after.
+ *  EINF_E_ARG also: the part is not inside the file. */
 einf_status einf__source_open_fd(einf__memory *mem, int fd, uint64_t offset_bytes, uint64_t length_bytes,
                                  const einf__source_options *o, einf__source *out, einf_error *err);
 /** Borrow. */

@@ -6,17 +6,18 @@
 
 #include <string.h>
 
-einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, int64_t max_cols)
+einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, int64_t max_cols, int64_t max_int8_cols)
 {
-    const uint64_t w = (uint64_t)max_width, n = (uint64_t)max_cols;
+    const uint64_t w = (uint64_t)max_width, n = (uint64_t)max_cols, n_int8 = (uint64_t)max_int8_cols;
     if (w > UINT32_MAX) a->failed = true; /* below that the element sizes cannot overflow */
     einf__acts *acts = EINF__CARVE(a, einf__acts, 1);
     float *f32 = einf__arena_take(a, n, w * sizeof(float));
-    int8_t *q = einf__arena_take(a, n, w);
-    float *d = einf__arena_take(a, n, w / 32 * sizeof(float));
-    int16_t *sum16 = einf__arena_take(a, n, w / 32 * 2 * sizeof(int16_t));
+    int8_t *q = einf__arena_take(a, n_int8, w);
+    float *d = einf__arena_take(a, n_int8, w / 32 * sizeof(float));
+    int16_t *sum16 = einf__arena_take(a, n_int8, w / 32 * 2 * sizeof(int16_t));
     if (!acts || a->failed) return NULL;
-    *acts = (einf__acts){ .f32 = f32, .q = q, .d = d, .sum16 = sum16, .max_width = max_width, .max_cols = max_cols };
+    *acts = (einf__acts){ .f32 = f32, .q = q, .d = d, .sum16 = sum16, .max_width = max_width,
+                          .max_cols = max_cols, .max_int8_cols = max_int8_cols };
     return acts;
 }
 

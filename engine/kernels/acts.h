@@ -9,14 +9,15 @@
 
 #include "engine/kernels/verbs.h"
 
-/* Columns of one width in up to two forms, packed by the width they have now. Both forms have their memory whichever
- * is filled: columns are prepared as f32 before they become int8, and a linear_glu accumulates there. */
+/* Columns of one width in up to two forms, packed by the width they have now. The f32 form has its memory whichever is
+ * filled: columns are prepared as f32 before they become int8, and a linear_glu accumulates there. The int8 form has
+ * room for as many columns as ever ask for it. */
 struct einf__acts {
     float *f32;      /* [n_cols, width] */
-    int8_t *q;       /* [n_cols, width] */
+    int8_t *q;       /* [n_cols, width]; int8 form: n_cols <= max_int8_cols */
     float *d;        /* [n_cols, width / 32] */
     int16_t *sum16;  /* [n_cols, width / 16] */
-    int64_t max_width, max_cols;
+    int64_t max_width, max_cols, max_int8_cols;
     int64_t width, n_cols; /* of what is in the buffer now */
     unsigned forms;        /* EINF__ACTS_*: which of them are filled */
 };
@@ -24,7 +25,8 @@ struct einf__acts {
 /** Say what the buffer is about to be filled with. */
 static inline void einf__acts_begin(einf__acts *a, int64_t width, int64_t n_cols, unsigned forms)
 {
-    assert(width <= a->max_width && n_cols <= a->max_cols && (width % 32 == 0 || !(forms & EINF__ACTS_Q8)));
+    assert(width <= a->max_width && n_cols <= a->max_cols);
+    assert(!(forms & EINF__ACTS_Q8) || (width % 32 == 0 && n_cols <= a->max_int8_cols));
     a->width = width;
     a->n_cols = n_cols;
     a->forms = forms;
@@ -57,7 +59,7 @@ bool einf__takes_panels(const einf__compute *c, einf__dtype type, int64_t n_cols
 unsigned einf__form_read(const einf__compute *c, einf__dtype type, int64_t n_cols);
 
 /* Work of a piece below which handing it to another thread costs more than it saves, in multiply-adds: about 2 us of
- * an AVX2 dot. Starting a region costs about 0.5 us with the workers spinning, 5 us and more when they sleep. */
+ * an AVX2 dot. A region costs its caller 0.05 us while workers spin and 2 to 10 us when it has to wake one. */
 #define EINF__PIECE_WORK ((int64_t)64 * 1024)
 /* What an element of a norm, a rotation or a conversion counts in that unit. */
 #define EINF__ELEMENT_WORK 8

@@ -18,7 +18,8 @@
 
 #include "engine/base/dtype.h"
 
-/* |kernel - reference| <= EINF__TOL_REORDER(n) * sum of |products|: n float additions in another order. */
+/* |kernel - reference| <= EINF__TOL_REORDER(n) * sum of |products|: n float additions in another order. Of a weight
+ * scale * (code - bias) + offset each of the three parts counts as a product: kernels may sum them apart. */
 #define EINF__TOL_REORDER(n) (1.2e-7f * (float)(n))
 
 /* Up to 4 columns of activations, column-major views into an einf__acts buffer. A row dot reads f32, or the int8

@@ -47,6 +47,12 @@ unsigned einf__form_read(const einf__compute *c, einf__dtype type, int64_t n_col
     return reads_f32(c, type) || einf__takes_panels(c, type, n_cols) ? EINF__ACTS_F32 : EINF__ACTS_Q8;
 }
 
+int64_t einf__max_int8_cols(einf__path path, bool exact, int64_t max_cols)
+{
+    if (exact || path == EINF__PATH_PANELS) return 0;
+    return path == EINF__PATH_ROWS ? max_cols : einf__min_i64(max_cols, PANEL_MIN_COLS_256 - 1);
+}
+
 void einf__compute_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, int64_t max_cols)
 {
     const int64_t glu_cols = einf__min_i64(einf__max_i64(max_cols, 1), GLU_COLS);

@@ -38,8 +38,11 @@ void einf__compute_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, 
 
 typedef struct einf__acts einf__acts;
 /** Carve a buffer for max_cols columns of at most max_width: layers may differ in width, and the verb that fills the
- *  buffer says which it is this time. NULL while counting. A fill of width % 32 == 0 can have the int8 form. */
-einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, int64_t max_cols);
+ *  buffer says which it is this time. NULL while counting. A fill of width % 32 == 0 and of at most max_int8_cols
+ *  columns (einf__max_int8_cols) can have the int8 form. */
+einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, int64_t max_cols, int64_t max_int8_cols);
+/** The most columns, up to max_cols, for which einf__acts_forms asks for int8 under these settings. */
+int64_t einf__max_int8_cols(einf__path path, bool exact, int64_t max_cols);
 
 /* A weight matrix in the file: n_out rows of n_in. */
 typedef struct einf__matrix {

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * merge.c - merging the symbols of a word, for byte-level and SentencePiece BPE alike.
  *
- * Short words look for the best pair by scanning: that beats any structure. Long ones keep the pairs in a queue over a
- * linked list. An entry of the queue is out of date when its left symbol is gone or has another pair by now; symbols
- * only ever grow, so a pair never comes back and priorities tell old from new.
+ * Short words look for the best pair by scanning: that beats any structure. Long ones are swept while a sweep merges a
+ * good part of them (runs of one letter, repeated words), then keep the pairs in a queue over a linked list. An entry
+ * of the queue is out of date when its left symbol is gone or has another pair by now; symbols only ever grow, so a
+ * pair never comes back and priorities tell old from new.
  */
 #include "engine/text/text_work.h"
 
 #include "engine/base/checked_math.h"
 
-enum { SHORT_SYMBOLS = 48 };
+enum {
+    SHORT_SYMBOLS = 48,
+    SWEEP_SHARE = 16 /* a sweep is worth another when it merged one symbol in so many */
+};
 
 bool einf__buffer_reserve(einf__memory *mem, einf__buffer *b, uint64_t keep_bytes, uint64_t need_bytes)
 {
@@ -76,14 +80,66 @@ typedef struct list {
     einf__pair_fn pair;
 } list;
 
-static bool look_at(const list *a, uint32_t i)
+/* Look up the pair of symbol i with its neighbour right, whose text ends at end. */
+static inline uint32_t look_up(const list *a, uint32_t i, uint32_t right, uint32_t end)
+{
+    return a->l[i].priority = a->pair(a->w->v, a->word, &a->s[i], &a->s[right], end, &a->l[i].merged);
+}
+
+static uint32_t lowest_priority(const list *a)
+{
+    uint32_t lowest = EINF__NO_PAIR;
+    for (uint32_t i = 0; i + 1 < a->n; i++)
+        if (a->l[i].priority < lowest) lowest = a->l[i].priority;
+    return lowest;
+}
+
+/* Merge the pairs of this priority, the lowest there is, from left to right, and close the gaps. A merge that makes a
+ * pair which would have to come before the next one ends the sweep. How many were merged. */
+static uint32_t sweep(list *a, uint32_t priority)
+{
+    uint32_t to = 0, n_merged = 0;
+    bool go_on = true;
+    for (uint32_t i = 0; i < a->n; to++) {
+        if (!go_on || i + 1 >= a->n || a->l[i].priority != priority) {
+            a->s[to] = a->s[i];
+            a->l[to] = a->l[i];
+            i++;
+            continue;
+        }
+        a->s[to] = (einf__symbol){ a->l[i].merged, a->s[i].begin };
+        i += 2;
+        n_merged++;
+        if (to > 0) go_on = look_up(a, to - 1, to, a->s[i].begin) > priority;
+        if (i < a->n) go_on = look_up(a, to, i, a->s[i + 1].begin) > priority && go_on;
+    }
+    a->s[to] = a->s[a->n];
+    a->n = to;
+    return n_merged;
+}
+
+static void sweep_all(list *a)
+{
+    for (uint32_t i = 0; i + 1 < a->n; i++) (void)look_up(a, i, i + 1, a->s[i + 2].begin);
+    for (;;) {
+        const uint32_t priority = lowest_priority(a), n = a->n;
+        if (priority == EINF__NO_PAIR || sweep(a, priority) < n / SWEEP_SHARE) return;
+    }
+}
+
+static bool push_pair(const list *a, uint32_t i)
+{
+    if (a->l[i].priority == EINF__NO_PAIR) return true;
+    return einf__queue_push(a->w->mem, &a->w->queue, (uint64_t)a->l[i].priority << 32 | i);
+}
+
+static bool renew_pair(const list *a, uint32_t i)
 {
     const uint32_t next = a->l[i].next;
     a->l[i].priority = EINF__NO_PAIR;
     if (next == a->n) return true;
-    a->l[i].priority = a->pair(a->w->v, a->word, &a->s[i], &a->s[next], a->s[a->l[next].next].begin, &a->l[i].merged);
-    if (a->l[i].priority == EINF__NO_PAIR) return true;
-    return einf__queue_push(a->w->mem, &a->w->queue, (uint64_t)a->l[i].priority << 32 | i);
+    (void)look_up(a, i, next, a->s[a->l[next].next].begin);
+    return push_pair(a, i);
 }
 
 static bool merge_at(const list *a, uint32_t i)
@@ -93,25 +149,27 @@ static bool merge_at(const list *a, uint32_t i)
     a->l[gone].priority = EINF__NO_PAIR;
     a->l[i].next = next;
     if (next < a->n) a->l[next].prev = i;
-    if (a->l[i].prev < a->n && !look_at(a, a->l[i].prev)) return false;
-    return look_at(a, i);
+    if (a->l[i].prev < a->n && !renew_pair(a, a->l[i].prev)) return false;
+    return renew_pair(a, i);
 }
 
 static bool merge_long(einf__text_work *w, const char *word, uint32_t *n, einf__pair_fn pair)
 {
     if (!einf__buffer_reserve(w->mem, &w->links, 0, *n * (uint64_t)sizeof(link))) return false;
-    const list a = { w, word, w->symbols.p, w->links.p, *n, pair };
-    for (uint32_t i = 0; i < *n; i++) a.l[i] = (link){ i > 0 ? i - 1 : *n, i + 1, EINF__NO_PAIR, -1 };
-    for (uint32_t i = 0; i < *n; i++)
-        if (!look_at(&a, i)) return false;
+    list a = { w, word, w->symbols.p, w->links.p, *n, pair };
+    sweep_all(&a);
+    for (uint32_t i = 0; i < a.n; i++) {
+        a.l[i].prev = i > 0 ? i - 1 : a.n;
+        a.l[i].next = i + 1;
+        if (i + 1 < a.n && !push_pair(&a, i)) return false;
+    }
     for (uint64_t key; (key = einf__queue_pop(&w->queue)) != EINF__QUEUE_EMPTY;) {
         const uint32_t i = (uint32_t)key;
         if (a.l[i].priority == key >> 32 && !merge_at(&a, i)) return false;
     }
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < *n; i = a.l[i].next) a.s[kept++] = a.s[i];
-    a.s[kept] = a.s[*n];
-    *n = kept;
+    *n = 0;
+    for (uint32_t i = 0; i < a.n; i = a.l[i].next) a.s[(*n)++] = a.s[i];
+    a.s[*n] = a.s[a.n];
     return true;
 }
 

@@ -71,7 +71,7 @@ static const char *const pattern_lists[N_PATTERN_LISTS][EINF__PRE_MAX_PATTERNS +
     [P_SPARK] = { "\\p{N}{1,3}", CJK,
                   ASCII_PUNCT "[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+|[\\r\\n]|[" W
                   "]+(?![^" W "])|[" W "]+", "\\p{N}" },
-    [P_YOUTU] = { "[\\x{ac00}-\\x{d7a3}\\x{3131}-\\x{318e}]+|[!\\x{2026}\\x{201c}\\x{201d}\\x{2018}\\x{2019}\\x{2014}"
+    [P_YOUTU] = { "[\\x{ac00}-\\x{d7a3}\\x{3131}-\\x{318e}]+|[\\x{ff01}\\x{2026}\\x{201c}\\x{201d}\\x{2018}\\x{2019}\\x{2014}"
                   "\\x{ff1a}\\x{ff1b}\\x{ff0c}\\x{3001}-\\x{303f}\\x{fe30}-\\x{fe4f}]+|[\\x{3105}-\\x{312f}]+|" CJK,
                   "[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+(?:" CONTRACTION ")?|\\p{N}|" MARKS_SLASH "|" BLANKS },
     [P_DEEPSEEK_CODER] = { "[\\r\\n]", "[" W "]?\\p{L}+", "[" W "]?\\p{P}+", DEEPSEEK_CJK, "\\p{N}" },

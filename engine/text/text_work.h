@@ -87,7 +87,7 @@ static inline void einf__cache_store(einf__cached_word *slot, const char *word, 
 
 static inline bool einf__push_cached(einf__ids *out, const einf__cached_word *slot)
 {
-    if (out->n + slot->n_ids <= out->cap) {
+    if (slot->n_ids > 0 && out->n + slot->n_ids <= out->cap) {
         memcpy(out->ids + out->n, slot->ids, slot->n_ids * sizeof *slot->ids);
         out->n += slot->n_ids;
         return true;

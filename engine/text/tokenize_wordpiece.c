@@ -23,6 +23,7 @@ static bool is_chinese(uint32_t cp)
 static effect effect_of(uint32_t cp, bool strip_accents)
 {
     if ((cp >= 9 && cp <= 13) || cp == 0x85) return BLANK;
+    if (cp == EINF__REPLACEMENT) return DROP;
     if (is_chinese(cp)) return ALONE;
     switch (utf8proc_category((utf8proc_int32_t)cp)) {
     case UTF8PROC_CATEGORY_ZS: case UTF8PROC_CATEGORY_ZL: case UTF8PROC_CATEGORY_ZP:
@@ -37,7 +38,7 @@ static effect effect_of(uint32_t cp, bool strip_accents)
     case UTF8PROC_CATEGORY_SM: case UTF8PROC_CATEGORY_SC: case UTF8PROC_CATEGORY_SK: case UTF8PROC_CATEGORY_SO:
         return cp < 0x7f ? ALONE : KEEP;
     default:
-        return cp == EINF__REPLACEMENT ? DROP : KEEP;
+        return KEEP;
     }
 }
 

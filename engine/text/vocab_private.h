@@ -27,6 +27,7 @@ enum {
 
 #define EINF__TEXT_PREFIX_BYTES 8u  /* the u64 before each string of an array */
 #define EINF__MAX_SPECIAL_BYTES 256 /* longer spellings are not looked for in texts */
+#define EINF__MAX_PROSE 16
 #define EINF__MAX_PROBES 4096u      /* no honest vocabulary collides this often at half load */
 #define EINF__NO_PAIR UINT32_MAX
 
@@ -56,6 +57,8 @@ struct einf__vocab {
 
     int32_t *special;     /* [n_special <= special_cap] control, unknown and user-defined tokens, ascending by text */
     uint32_t n_special, special_cap;
+    int32_t prose[EINF__MAX_PROSE]; /* normal tokens that are spelled like special ones: listed with them */
+    uint32_t n_prose;
     uint32_t special_first[257]; /* those that begin with byte b: [special_first[b], special_first[b + 1]) */
     bool has_user;        /* some are user-defined: looked for in every text */
     bool has_strip;

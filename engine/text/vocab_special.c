@@ -3,7 +3,8 @@
  *
  * Ids come from keys of the file, then from defaults of the tokenizer, then from spellings, for files name few of
  * them. A token that everybody spells <|im_end|> ends an answer whatever type the file gives it. Spellings that may
- * stand in honest prose (</s>) count only when the file does not call the token normal.
+ * stand in honest prose (</s>) count only when the file does not call the token normal; llama.cpp hides such tokens
+ * and stops at them. Looked for in texts they are in both.
  */
 #include "engine/text/vocab_private.h"
 
@@ -98,7 +99,11 @@ static void apply_spellings(einf__vocab *v, int32_t roles[N_ROLES])
 {
     for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
         const int32_t id = find(v, spellings[i].text);
-        if (id < 0 || ((spellings[i].flags & WEAK) && v->attr[id] == EINF__TOKEN_NORMAL)) continue;
+        if (id < 0) continue;
+        if ((spellings[i].flags & WEAK) && v->attr[id] == EINF__TOKEN_NORMAL) {
+            if (v->n_prose < EINF__MAX_PROSE) v->prose[v->n_prose++] = id;
+            continue;
+        }
         const uint8_t role = spellings[i].role;
         if (role != NO_ROLE && roles[role] < 0) {
             roles[role] = id;
@@ -218,7 +223,9 @@ static bool is_listed(const einf__vocab *v, uint32_t id)
 {
     const uint8_t special = EINF__TOKEN_CONTROL | EINF__TOKEN_USER | EINF__TOKEN_UNKNOWN;
     const uint32_t n = einf__token_bytes(v, id);
-    return (v->attr[id] & special) && n > 0 && n <= EINF__MAX_SPECIAL_BYTES &&
+    bool wanted = (v->attr[id] & special) != 0;
+    for (uint32_t i = 0; i < v->n_prose && !wanted; i++) wanted = v->prose[i] == (int32_t)id;
+    return wanted && n > 0 && n <= EINF__MAX_SPECIAL_BYTES &&
            einf__token_find(v, einf__token_text(v, id), n) == (int32_t)id; /* of equal texts the first */
 }
 

@@ -23,7 +23,8 @@ INLINE void small_to_f32(einf__dtype type, float *y, const uint8_t *block, int64
         const __m256 d = _mm256_set1_ps(half_to_float(load_u16(block)));
         const __m256 m = small_has_min(type) ? _mm256_set1_ps(half_to_float(load_u16(block + 2)))
                                              : _mm256_setzero_ps();
-        store_codes(y + i, small_codes(type, block), (const __m256[2]){d, d}, (const __m256[2]){m, m});
+        const __m256i codes = _mm256_sub_epi8(small_codes(type, block), _mm256_set1_epi8((char)small_bias(type)));
+        store_codes(y + i, codes, (const __m256[2]){d, d}, (const __m256[2]){m, m});
     }
 }
 

@@ -20,8 +20,9 @@ INLINE __m256i spread_scale(__m256i scales, int j)
 INLINE __m256 products32(einf__dtype type, __m256i codes, __m256i scale, const int8_t *q)
 {
     const __m256i x = load256(q);
-    const __m256i pairs = type == EINF__IQ4_XS ? _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes))
-                                               : _mm256_maddubs_epi16(codes, x);
+    const __m256i pairs = has_signed_codes(type)
+                              ? _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes))
+                              : _mm256_maddubs_epi16(codes, x);
     return _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, scale));
 }
 
@@ -61,7 +62,7 @@ INLINE void super_rows(einf__dtype type, int n_cols, float *y, int64_t y_stride,
             UNROLL for (int c = 0; c < n_cols; c++) {
                 const __m256 sum = n_parts == 2 ? _mm256_add_ps(part[c][0], part[c][1]) : part[c][0];
                 acc[c] = _mm256_fmadd_ps(sum, _mm256_set1_ps(s.d), acc[c]);
-                if (!super_has_mins(type) && super_bias(type) == 0) continue;
+                if (has_signed_codes(type)) continue; /* nothing lacks */
                 const __m256 dx = _mm256_loadu_ps(cols.d + c * cols.d_stride + i / 32);
                 const __m256 lack = correction(type, &s, cols.sum16 + 2 * c * cols.d_stride + i / 16);
                 acc[c] = _mm256_fmadd_ps(_mm256_mul_ps(lack, dx), _mm256_set1_ps(factor), acc[c]);

@@ -35,22 +35,33 @@ INLINE __m256i iq4_levels(__m256i nibbles)
 
 /* ------------------------------------------------------------------------------------------ blocks of 32 -- */
 
-/* Signed codes of a block. Every such format begins with its scale d; Q4_1 and Q5_1 add an m. */
+/* What is stored too high: such codes are unsigned, as are those of formats with minima. */
+INLINE int small_bias(einf__dtype type)
+{
+    return type == EINF__Q4_0 ? 8 : type == EINF__Q5_0 ? 16 : 0;
+}
+
+/* Codes that are negative as they come. */
+INLINE bool has_signed_codes(einf__dtype type)
+{
+    return type == EINF__Q8_0 || type == EINF__IQ4_NL || type == EINF__IQ4_XS;
+}
+
+/* Codes of a block, too high by small_bias. Every such format begins with its scale d; Q4_1 and Q5_1 add an m. */
 INLINE __m256i small_codes(einf__dtype type, const uint8_t *block)
 {
+    const __m256i sixteen = _mm256_set1_epi8(16);
     switch ((int)type) {
     case EINF__Q4_0:
-        return _mm256_sub_epi8(nibbles32(block + offsetof(einf__block_q4_0, qs)), _mm256_set1_epi8(8));
+        return nibbles32(block + offsetof(einf__block_q4_0, qs));
     case EINF__Q4_1:
         return nibbles32(block + offsetof(einf__block_q4_1, qs));
-    case EINF__Q5_0: /* q - 16: ones above the nibble unless the fifth bit is set */
+    case EINF__Q5_0:
         return _mm256_or_si256(nibbles32(block + offsetof(einf__block_q5_0, qs)),
-                               _mm256_andnot_si256(bits32(block + offsetof(einf__block_q5_0, qh)),
-                                                   _mm256_set1_epi8((char)0xf0)));
+                               _mm256_and_si256(bits32(block + offsetof(einf__block_q5_0, qh)), sixteen));
     case EINF__Q5_1:
         return _mm256_or_si256(nibbles32(block + offsetof(einf__block_q5_1, qs)),
-                               _mm256_and_si256(bits32(block + offsetof(einf__block_q5_1, qh)),
-                                                _mm256_set1_epi8(16)));
+                               _mm256_and_si256(bits32(block + offsetof(einf__block_q5_1, qh)), sixteen));
     case EINF__IQ4_NL:
         return iq4_levels(nibbles32(block + offsetof(einf__block_iq4_nl, qs)));
     default:
@@ -197,7 +208,7 @@ INLINE __m256i move_bits(__m256i v, int from, int to, int mask)
     return _mm256_and_si256(moved, _mm256_set1_epi8((char)mask));
 }
 
-/* Codes of sub-block j, a constant: unsigned with super_bias, or IQ4_XS's signed levels. */
+/* Codes of sub-block j, a constant: too high by super_bias. */
 INLINE __m256i super_codes(einf__dtype type, const uint8_t *block, int j)
 {
     switch ((int)type) {

@@ -165,6 +165,7 @@ static void test_names_at_their_limits(void **state)
     assert_ptr_equal(einf__gguf_find(&f.g, "\xe2\x82\xac.\xf0\x9f\x98\x80"), &f.g.kv[1]);
     assert_ptr_equal(einf__gguf_find_tensor(&f.g, name), &f.g.tensors[1]);
     assert_int_equal(strlen(f.g.tensors[0].name), 63);
+    assert_int_equal(f.g.tensors[1].size_bytes, 1 * 2 * 3 * 4 * 4);
     fixture_close(&f);
     free(key);
 }
@@ -189,6 +190,34 @@ static void test_tensors_out_of_order(void **state)
     fixture_close(&f);
 }
 
+/* Each arrangement of up to six tensors, and whether one of them is too long for its place. */
+static void test_every_order(void **state)
+{
+    static const size_t factorials[] = { 1, 1, 2, 6, 24, 120, 720 };
+    (void)state;
+    for (size_t n = 2; n <= 6; n++) {
+        for (size_t k = 0; k < factorials[n]; k++) {
+            for (size_t too_long = 0; too_long <= 1; too_long++) {
+                size_t places[6] = { 0, 1, 2, 3, 4, 5 }, rest = k;
+                gguf_build *b = gguf_build_new();
+                for (size_t i = 0; i < n; i++) { /* take one of the places left, by the digits of k */
+                    const size_t pick = i + rest / factorials[n - 1 - i];
+                    rest %= factorials[n - 1 - i];
+                    const size_t place = places[pick];
+                    memmove(places + i + 1, places + i, (pick - i) * sizeof *places);
+                    places[i] = place;
+                    const char name[] = { (char)('a' + i), '\0' };
+                    const uint64_t n_items = too_long && place == k % (n - 1) ? 33 : 32;
+                    gguf_build_raw_tensor(b, name, 1, 1, 1, &n_items, 1, 24, place * 32, 32);
+                }
+                fixture f;
+                assert_status(fixture_build(&f, b), &f.err, too_long ? EINF_E_FORMAT : EINF_OK);
+                fixture_close(&f);
+            }
+        }
+    }
+}
+
 static gguf_build *many_tensors(uint64_t n, bool reversed)
 {
     gguf_build *b = gguf_build_new();
@@ -206,6 +235,7 @@ static double cpu_s(void) { return (double)clock() / CLOCKS_PER_SEC; }
 /* H-049: as many tensors as allowed, in order and in reverse. */
 static void test_many_tensors(void **state)
 {
+    static const char *const beginnings[] = { "b", "bl", "blk", "blk.", "blk.1", "blk.2", "blk.3", "blk.40", "" };
     (void)state;
     for (int reversed = 0; reversed < 2; reversed++) {
         size_t n_bytes;
@@ -218,6 +248,8 @@ static void test_many_tensors(void **state)
         assert_true(cpu_s() - begin < 1.0);
         assert_int_equal(f.g.n_tensors, EINF__GGUF_MAX_TENSORS);
         assert_ptr_equal(einf__gguf_find_tensor(&f.g, "blk.40000.weight"), &f.g.tensors[40000]);
+        for (size_t i = 0; i < TEST_COUNT(beginnings); i++)
+            assert_null(einf__gguf_find_tensor(&f.g, beginnings[i]));
         assert_true(f.heap.peak_bytes < f.n_bytes + ((uint64_t)64 << 20));
         fixture_close(&f);
     }
@@ -373,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_without_tensors),
         cmocka_unit_test(test_names_at_their_limits),
         cmocka_unit_test(test_tensors_out_of_order),
+        cmocka_unit_test(test_every_order),
         cmocka_unit_test(test_many_tensors),
         cmocka_unit_test(test_large_vocabulary),
         cmocka_unit_test(test_data_is_not_touched),
