@@ -12,7 +12,8 @@
 
 enum {
     SHORT_SYMBOLS = 48,
-    SWEEP_SHARE = 16 /* a sweep is worth another when it merged one symbol in so many */
+    SWEEP_SHARE = 16, /* a sweep that merges fewer than one symbol in so many was in vain */
+    VAIN_SWEEPS = 3   /* the first pair of a run may be another one, with a blank before it */
 };
 
 bool einf__buffer_reserve(einf__memory *mem, einf__buffer *b, uint64_t keep_bytes, uint64_t need_bytes)
@@ -39,11 +40,11 @@ void einf__buffer_deinit(einf__memory *mem, einf__buffer *b)
 
 /* ------------------------------------------------------------------------------------------------- short -- */
 
-static uint32_t merge_short(const einf__vocab *v, const char *word, einf__symbol *s, uint32_t n, einf__pair_fn pair)
+static uint32_t merge_short(einf__text_work *w, const char *word, einf__symbol *s, uint32_t n, einf__pair_fn pair)
 {
     uint32_t priority[SHORT_SYMBOLS];
     int32_t merged[SHORT_SYMBOLS];
-    for (uint32_t i = 0; i + 1 < n; i++) priority[i] = pair(v, word, &s[i], &s[i + 1], s[i + 2].begin, &merged[i]);
+    for (uint32_t i = 0; i + 1 < n; i++) priority[i] = pair(w, word, &s[i], &s[i + 1], s[i + 2].begin, &merged[i]);
     while (n > 1) {
         uint32_t best = 0;
         for (uint32_t i = 1; i + 1 < n; i++)
@@ -55,10 +56,10 @@ static uint32_t merge_short(const einf__vocab *v, const char *word, einf__symbol
         if (best + 1 < n) {
             memmove(&priority[best + 1], &priority[best + 2], (n - best - 2) * sizeof *priority);
             memmove(&merged[best + 1], &merged[best + 2], (n - best - 2) * sizeof *merged);
-            priority[best] = pair(v, word, &s[best], &s[best + 1], s[best + 2].begin, &merged[best]);
+            priority[best] = pair(w, word, &s[best], &s[best + 1], s[best + 2].begin, &merged[best]);
         }
         if (best > 0)
-            priority[best - 1] = pair(v, word, &s[best - 1], &s[best], s[best + 1].begin, &merged[best - 1]);
+            priority[best - 1] = pair(w, word, &s[best - 1], &s[best], s[best + 1].begin, &merged[best - 1]);
     }
     return n;
 }
@@ -83,7 +84,7 @@ typedef struct list {
 /* Look up the pair of symbol i with its neighbour right, whose text ends at end. */
 static inline uint32_t look_up(const list *a, uint32_t i, uint32_t right, uint32_t end)
 {
-    return a->l[i].priority = a->pair(a->w->v, a->word, &a->s[i], &a->s[right], end, &a->l[i].merged);
+    return a->l[i].priority = a->pair(a->w, a->word, &a->s[i], &a->s[right], end, &a->l[i].merged);
 }
 
 static uint32_t lowest_priority(const list *a)
@@ -121,9 +122,10 @@ static uint32_t sweep(list *a, uint32_t priority)
 static void sweep_all(list *a)
 {
     for (uint32_t i = 0; i + 1 < a->n; i++) (void)look_up(a, i, i + 1, a->s[i + 2].begin);
-    for (;;) {
+    for (int32_t n_vain = 0; n_vain < VAIN_SWEEPS;) {
         const uint32_t priority = lowest_priority(a), n = a->n;
-        if (priority == EINF__NO_PAIR || sweep(a, priority) < n / SWEEP_SHARE) return;
+        if (priority == EINF__NO_PAIR) return;
+        if (sweep(a, priority) < n / SWEEP_SHARE) n_vain++;
     }
 }
 
@@ -176,6 +178,6 @@ static bool merge_long(einf__text_work *w, const char *word, uint32_t *n, einf__
 bool einf__merge(einf__text_work *w, const char *word, uint32_t *n, einf__pair_fn pair)
 {
     if (*n > SHORT_SYMBOLS) return merge_long(w, word, n, pair);
-    *n = merge_short(w->v, word, w->symbols.p, *n, pair);
+    *n = merge_short(w, word, w->symbols.p, *n, pair);
     return true;
 }

@@ -26,6 +26,10 @@ typedef struct einf__cached_word { /* one cache line */
     int32_t ids[EINF__CACHED_IDS];
 } einf__cached_word;
 
+/* What two tokens make, remembered: SentencePiece has no table of pairs and must hash their text otherwise. */
+#define EINF__PAIR_MEMOS 64 /* a power of two */
+typedef struct einf__pair_memo { int32_t left, right, made; } einf__pair_memo; /* left -1: empty */
+
 typedef struct einf__text_work {
     const einf__vocab *v;
     einf__memory *mem;
@@ -36,11 +40,12 @@ typedef struct einf__text_work {
     einf__buffer links;       /* private to merge.c */
     einf__buffer word;        /* the word in the vocabulary's letters */
     einf__merge_queue queue;
+    einf__pair_memo memos[EINF__PAIR_MEMOS];
 } einf__text_work;
 
 /** Priority of merging the symbols [left, right) and [right, end) of a word, the lower the sooner, EINF__NO_PAIR: never.
  *  *id: the token they make. */
-typedef uint32_t (*einf__pair_fn)(const einf__vocab *v, const char *word, const einf__symbol *left,
+typedef uint32_t (*einf__pair_fn)(einf__text_work *w, const char *word, const einf__symbol *left,
                                   const einf__symbol *right, uint32_t end, int32_t *id);
 /** Merge w->symbols, [*n] and the end of the word behind them, until no pair is left: always the pair of the lowest
  *  priority, the leftmost of equals. n log n. */

@@ -104,6 +104,7 @@ einf_status einf__tokenize(const einf__vocab *v, const char *text, uint64_t n_by
     w.mem = v->mem;
     w.out = out;
     einf__queue_init(&w.queue);
+    for (uint32_t i = 0; i < EINF__PAIR_MEMOS; i++) w.memos[i].left = -1;
     open_cache(&w, n_bytes);
     einf_status status = push_special(&w, around && (s->add_bos || bert), s->bos, err);
     if (status == EINF_OK) status = tokenize_text(&w, text, (uint32_t)n_bytes, (flags & EINF_TOK_SPECIAL) != 0, err);

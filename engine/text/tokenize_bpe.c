@@ -15,13 +15,13 @@ typedef struct words {
     einf_error *err;
 } words;
 
-static uint32_t rank_pair(const einf__vocab *v, const char *word, const einf__symbol *left, const einf__symbol *right,
+static uint32_t rank_pair(einf__text_work *w, const char *word, const einf__symbol *left, const einf__symbol *right,
                           uint32_t end, int32_t *id)
 {
     (void)word;
     (void)end;
-    const uint32_t rank = einf__pair_rank(v, left->id, right->id);
-    if (rank != EINF__NO_PAIR) *id = v->merged[rank];
+    const uint32_t rank = einf__pair_rank(w->v, left->id, right->id);
+    if (rank != EINF__NO_PAIR) *id = w->v->merged[rank];
     return rank;
 }
 

@@ -2,20 +2,23 @@
  * tokenize_spm.c - SentencePiece BPE: the best-scored pair whose text is a token, bytes for what is none.
  *
  * Blanks become U+2581, and the rules know no words: a merge may cross anything that is part of a token. But no merge
- * crosses the place before a U+2581 when no token has the byte there before a U+2581 inside. So a text falls into
- * words there, which are cached; the ids are those of the whole.
+ * crosses a place between two neighbours that are neighbours in no token. So a text falls into words there, which are
+ * cached; the ids are those of the whole.
  */
 #include "engine/text/text_work.h"
 #include "engine/text/utf8.h"
 
 static const char space[] = "\xe2\x96\x81";
 
-static uint32_t score_pair(const einf__vocab *v, const char *word, const einf__symbol *left, const einf__symbol *right,
+static uint32_t score_pair(einf__text_work *w, const char *word, const einf__symbol *left, const einf__symbol *right,
                            uint32_t end, int32_t *id)
 {
-    (void)right;
-    *id = einf__token_find(v, word + left->begin, end - left->begin);
-    return *id < 0 ? EINF__NO_PAIR : v->priority[*id];
+    const uint32_t mixed = (uint32_t)left->id * 31u + (uint32_t)right->id;
+    einf__pair_memo *memo = &w->memos[(mixed ^ mixed >> 7) & (EINF__PAIR_MEMOS - 1)];
+    const bool known = memo->left == left->id && memo->right == right->id && left->id >= 0 && right->id >= 0;
+    *id = known ? memo->made : einf__token_find(w->v, word + left->begin, end - left->begin);
+    if (left->id >= 0 && right->id >= 0) *memo = (einf__pair_memo){ left->id, right->id, *id };
+    return *id < 0 ? EINF__NO_PAIR : w->v->priority[*id];
 }
 
 static bool push_bytes(einf__text_work *w, const char *text, uint32_t n_bytes)
@@ -37,7 +40,8 @@ static bool merge_word(einf__text_work *w, const char *text, uint32_t n_bytes)
     for (uint32_t i = 0; i < n_bytes;) {
         const uint32_t wanted = einf__utf8_lead_bytes(text[i]);
         const uint32_t step = wanted < n_bytes - i ? wanted : n_bytes - i;
-        s[n++] = (einf__symbol){ einf__token_find(w->v, text + i, step), i };
+        const bool ascii = (uint8_t)text[i] < 0x80;
+        s[n++] = (einf__symbol){ ascii ? w->v->ascii_ids[(uint8_t)text[i]] : einf__token_find(w->v, text + i, step), i };
         i += step;
     }
     s[n] = (einf__symbol){ -1, n_bytes };
@@ -73,14 +77,21 @@ static bool add_word(einf__text_work *w, const char *text, uint32_t n_bytes, boo
     return true;
 }
 
-/* The end of the word that begins at begin: before a blank whose byte before allows it. */
+/* The end of the word that begins at begin: before an ASCII character or a blank that no token has behind the byte
+ * before it. */
 static uint32_t word_end(const einf__vocab *v, const char *text, uint32_t begin, uint32_t n_bytes)
 {
+    uint8_t before = (uint8_t)(text[begin] == ' ' ? space[2] : text[begin]);
     for (uint32_t i = begin + 1; i < n_bytes; i++) {
-        const bool blank = text[i] == ' ' || (text[i] == space[0] && n_bytes - i >= 3 && memcmp(text + i, space, 3) == 0);
-        if (!blank) continue;
-        const uint8_t before = (uint8_t)(text[i - 1] == ' ' ? space[2] : text[i - 1]);
-        if (!v->before_space[before]) return i;
+        const uint8_t c = (uint8_t)text[i];
+        if (c == ' ') {
+            if (!v->before_space[before]) return i;
+        } else if (c < 0x80) {
+            if (!(v->before_ascii[before][c >> 3] >> (c & 7) & 1)) return i;
+        } else if (text[i] == space[0] && n_bytes - i >= 3 && memcmp(text + i, space, 3) == 0) {
+            if (!v->before_space[before]) return i;
+        }
+        before = c == ' ' ? (uint8_t)space[2] : c;
     }
     return n_bytes;
 }

@@ -210,15 +210,25 @@ static uint32_t score_priority(float score)
     return bits & 0x80000000u ? bits : ~bits & 0x7fffffffu;
 }
 
+/* What stands before what inside a token: between two that never do, no merge can reach across. */
+static void note_neighbours(einf__vocab *v, const uint8_t *text, uint32_t n)
+{
+    for (uint32_t j = 1; j < n; j++) {
+        const uint8_t c = text[j];
+        if (c < 0x80) v->before_ascii[text[j - 1]][c >> 3] |= (uint8_t)(1u << (c & 7));
+        else if (c == 0xe2 && n - j >= 3 && text[j + 1] == 0x96 && text[j + 2] == 0x81) v->before_space[text[j - 1]] = 1;
+    }
+}
+
 static void fill_spm(einf__vocab *v, const einf__gguf_kv *scores)
 {
-    static const char space[] = "\xe2\x96\x81";
     for (uint32_t i = 0; i < v->n_tokens; i++) {
         v->priority[i] = score_priority(scores ? einf__gguf_float_item(scores, i) : 0.0f);
-        const char *text = einf__token_text(v, i);
-        const uint32_t n = einf__token_bytes(v, i);
-        for (uint32_t j = 1; j + 3 <= n; j++)
-            if (text[j] == space[0] && memcmp(text + j, space, 3) == 0) v->before_space[(uint8_t)text[j - 1]] = 1;
+        note_neighbours(v, (const uint8_t *)einf__token_text(v, i), einf__token_bytes(v, i));
+    }
+    for (uint32_t c = 0; c < 128; c++) {
+        const char itself = (char)c;
+        v->ascii_ids[c] = einf__token_find(v, &itself, 1);
     }
     for (uint32_t byte = 0; byte < 256; byte++) {
         const char hex[] = "0123456789ABCDEF";

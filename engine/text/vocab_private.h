@@ -65,6 +65,8 @@ struct einf__vocab {
 
     uint8_t *longest;     /* [65536], WordPiece: bytes of the longest token that begins with these two */
     uint8_t before_space[256]; /* SentencePiece: some token has this byte before a U+2581 inside */
+    uint8_t before_ascii[256][16]; /* and before this ASCII character: bit c & 7 of byte c >> 3 */
+    int32_t ascii_ids[128]; /* SentencePiece: the token that is this character, -1 none */
     int32_t byte_ids[256]; /* BPE: the letter of a byte; SentencePiece: its <0xXX>; -1 none */
 
     einf__special_ids ids;

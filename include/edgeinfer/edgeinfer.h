@@ -361,6 +361,7 @@ EINF_API einf_status einf_session_plan(const einf_model *m, const einf_session_c
  *  of its prompt excepted. config may be NULL. Needs EINF_LOAD_WEIGHTS. */
 EINF_API einf_status einf_session_create(einf_model *m, const einf_session_config *config, einf_session **out,
                                          einf_error *err);
+/** Free. While a call is in the session, also from a callback of that call, nothing happens but a warning in the log. */
 EINF_API void einf_session_destroy(einf_session **s);
 
 /* --------------------------------------------------------------------------------------------- generate -- */
@@ -417,7 +418,8 @@ typedef struct einf_result {
 
 /** Answer a prompt. The session keeps the part of its timeline that the new prompt shares and computes the rest.
  *  *result is filled even when the call fails half-way. EINF_E_CTX_FULL: the prompt needs more than n_ctx; nothing is
- *  ever cut silently. EINF_E_CANCELLED: the session stays usable, with the timeline up to the last whole batch. */
+ *  ever cut silently. EINF_E_CANCELLED: the session stays usable; its timeline ends where the prompt parted from it when
+ *  the prompt was not yet computed, else behind the tokens generated so far. */
 EINF_API einf_status einf_generate(einf_session *s, const char *prompt, uint64_t prompt_bytes,
                                    const einf_generate_config *config, einf_result *result, einf_error *err);
 

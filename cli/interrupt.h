@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * interrupt.h - Ctrl-C and its like: the first asks the engine to stop, the second ends the process.
+ */
+#ifndef CLI_INTERRUPT_H
+#define CLI_INTERRUPT_H
+
+#include <stdbool.h>
+
+#include <edgeinfer/edgeinfer.h>
+
+/** Make a cancel flag and connect SIGINT, SIGTERM and SIGHUP to it; ignore SIGPIPE. Once, at the start; the flag lives
+ *  as long as the process. NULL: out of memory. */
+einf_cancel *cli_interrupt_install(void);
+/** A signal has come. */
+bool cli_interrupted(void);
+
+#endif

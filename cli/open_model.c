@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * open_model.c - from options to the three handles.
+ */
+#include "cli/open_model.h"
+
+#include <stdio.h>
+
+#include "cli/env.h"
+#include "cli/interrupt.h"
+
+/* Which implementation fills each slot of the kernel table. */
+static void print_kernels(const einf_runtime *rt)
+{
+    const char *slot, *impl;
+    einf_runtime_info info = EINF_INIT(einf_runtime_info);
+    if (einf_runtime_get_info(rt, &info, NULL) != EINF_OK) return;
+    fprintf(stderr, "threads %d, CPU features 0x%x of 0x%x, pages of %llu bytes\n", info.n_threads, info.cpu_used,
+            info.cpu_found, (unsigned long long)info.page_bytes);
+    for (int32_t i = 0; einf_runtime_kernel(rt, i, &slot, &impl, NULL) == EINF_OK; i++)
+        fprintf(stderr, "kernel %s: %s\n", slot, impl);
+}
+
+int cli_engine_start(cli_engine *e, const cli_options *o)
+{
+    cli_env env;
+    einf_error err = EINF_INIT(einf_error);
+    *e = (cli_engine){ .options = o };
+    if (!cli_env_read(&env)) return EXIT_USAGE;
+    e->cancel = cli_interrupt_install();
+    if (!e->cancel) return cli_fail_nomem();
+    cli_progress_init(&e->progress, o->quiet);
+
+    const double start_s = cli_now_s();
+    einf_runtime_config c = EINF_INIT(einf_runtime_config);
+    c.n_threads = (int32_t)(o->threads ? o->threads : env.n_threads);
+    c.cpu_forbid = env.cpu_forbid;
+    c.ram_limit_bytes = o->ram_limit_bytes;
+    c.log = o->quiet ? NULL : cli_log;
+    c.log_user = (void *)(uintptr_t)&o->verbose; /* read alone */
+    if (einf_runtime_create(&c, &e->rt, &err) != EINF_OK) return cli_print_error(&err, NULL);
+    e->load_s = cli_now_s() - start_s;
+    if (o->verbose) print_kernels(e->rt);
+    return EXIT_DONE;
+}
+
+einf_status cli_engine_open(cli_engine *e, const char *path, uint32_t load, bool check_tensors, einf_error *err)
+{
+    const double start_s = cli_now_s();
+    einf_model_config c = EINF_INIT(einf_model_config);
+    c.load = load;
+    c.mode = (int32_t)e->options->mode;
+    c.check_tensors = check_tensors;
+    c.any_pretokenizer = e->options->any_pretokenizer;
+    c.cancel = e->cancel;
+    c.progress = cli_progress_step;
+    c.progress_user = &e->progress;
+    const einf_status status = einf_model_open(e->rt, path, &c, &e->m, err);
+    cli_progress_clear(&e->progress);
+    e->load_s += cli_now_s() - start_s;
+    return status;
+}
+
+void cli_engine_close(cli_engine *e) { einf_model_close(&e->m, NULL); }
+
+void cli_engine_stop(cli_engine *e)
+{
+    cli_progress_clear(&e->progress);
+    cli_engine_close(e);
+    einf_runtime_destroy(&e->rt, NULL);
+}
+
+einf_session_config cli_session_config(const cli_engine *e)
+{
+    const cli_options *o = e->options;
+    einf_session_config c = EINF_INIT(einf_session_config);
+    c.n_ctx = o->ctx;
+    c.kv_type = (int32_t)o->kv;
+    c.exact = o->exact;
+    c.force_path = (int32_t)o->path;
+    c.cancel = e->cancel;
+    return c;
+}

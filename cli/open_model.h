@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * open_model.h - a runtime and a model, as the options and the environment ask for them.
+ */
+#ifndef CLI_OPEN_MODEL_H
+#define CLI_OPEN_MODEL_H
+
+#include <edgeinfer/edgeinfer.h>
+
+#include "cli/options.h"
+#include "cli/output.h"
+
+typedef struct cli_engine {
+    const cli_options *options;
+    einf_cancel *cancel;
+    einf_runtime *rt;
+    einf_model *m;
+    cli_progress progress;
+    double load_s;            /* runtime and model */
+} cli_engine;
+
+/** Signals, environment, runtime. EXIT_DONE, or another exit code after a message. Stop it in any case. */
+int cli_engine_start(cli_engine *e, const cli_options *o);
+/** Open a model; load: EINF_LOAD_*, 0: all. check_tensors as in einf_model_config. No message: *err says it. */
+einf_status cli_engine_open(cli_engine *e, const char *path, uint32_t load, bool check_tensors, einf_error *err);
+/** Close the model alone. */
+void cli_engine_close(cli_engine *e);
+void cli_engine_stop(cli_engine *e);
+
+/** The session that the options ask for. */
+einf_session_config cli_session_config(const cli_engine *e);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ * options.c - the table of options, its parser, and the help made from it.
+ *
+ * getopt_long splits the words; abbreviations of long names are refused, because a later release may add an option
+ * that makes them mean something else.
+ */
+#include "cli/options.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <edgeinfer/edgeinfer.h>
+
+#include "cli/numbers.h"
+#include "cli/output.h"
+
+typedef enum option_kind { OPT_FLAG, OPT_TEXT, OPT_U32, OPT_U64, OPT_REAL, OPT_SIZE, OPT_CHOICE } option_kind;
+
+typedef struct option_row {
+    const char *name;
+    char letter;              /* 0: none */
+    const char *arg;          /* what the help calls the value; of OPT_CHOICE the words, in the order of their values */
+    uint32_t verbs;
+    option_kind kind;
+    size_t at;                /* of the field in cli_options */
+    double min, max;          /* of numbers */
+    const char *help;
+} option_row;
+
+#define AT(field) offsetof(cli_options, field)
+#define MODELS (VERB_RUN | VERB_PLAN | VERB_LOGITS)
+#define MAX_INT 2147483647.0
+#define MAX_SEED 9007199254740992.0 /* 2^53: what JSON carries exactly */
+
+/* In the order of the help. */
+static const option_row rows[] = {
+    { "model", 'm', "FILE", VERB_ALL, OPT_TEXT, AT(model), 0, 0, "the GGUF file; or the first operand" },
+    { "mode", 0, "map|read", VERB_ALL, OPT_CHOICE, AT(mode), 0, 0, "map the file (default), or read it into memory" },
+    { "any-pretokenizer", 0, NULL, VERB_ALL, OPT_FLAG, AT(any_pretokenizer), 0, 0,
+      "take the default for a pre-tokenizer that is unknown" },
+    { "prompt", 'p', "TEXT", VERB_RUN | VERB_TOKENIZE, OPT_TEXT, AT(prompt), 0, 0, "the text; default: stdin" },
+    { "file", 'f', "FILE", VERB_RUN | VERB_TOKENIZE, OPT_TEXT, AT(file), 0, 0, "the text from a file, - is stdin" },
+    { "system", 0, "TEXT", VERB_RUN, OPT_TEXT, AT(system), 0, 0, "system message before the prompt" },
+    { "raw", 0, NULL, VERB_RUN, OPT_FLAG, AT(raw), 0, 0, "continue the text; no chat format" },
+    { "special", 0, NULL, VERB_TOKENIZE, OPT_FLAG, AT(special), 0, 0, "special tokens spelled in the text count" },
+    { "bos", 0, NULL, VERB_TOKENIZE, OPT_FLAG, AT(bos), 0, 0, "add BOS (for some models EOS) as the model says" },
+    { "tokens", 0, "IDS", VERB_LOGITS, OPT_TEXT, AT(tokens), 0, 0, "token ids as 1,2,3, or @FILE; nothing is added" },
+    { "output", 'o', "FILE", VERB_LOGITS, OPT_TEXT, AT(output), 0, 0, "where the numbers go, - is stdout" },
+    { "rows", 0, "LIST", VERB_LOGITS, OPT_TEXT, AT(rows), 0, 0, "rows to write as 0,10,-1, ascending; default: all" },
+    { "exact", 0, NULL, VERB_LOGITS, OPT_FLAG, AT(exact), 0, 0, "f32 throughout, weights de-quantised; slow" },
+    { "path", 0, "auto|rows|panels", VERB_LOGITS, OPT_CHOICE, AT(path), 0, 0, "for tests: force row dots or panels" },
+    { "max-tokens", 'n', "N", VERB_RUN, OPT_U32, AT(max_tokens), 1, MAX_INT, "stop after N tokens; default: the end" },
+    { "ctx", 'c', "N", MODELS, OPT_U32, AT(ctx), 1, MAX_INT, "context; default: 4096, or less if trained so" },
+    { "kv", 0, "f16|f32", MODELS, OPT_CHOICE, AT(kv), 0, 0, "type of the KV cache; default: f16" },
+    { "threads", 't', "N", MODELS, OPT_U32, AT(threads), 1, 256, "threads; default: all performance cores" },
+    { "ram-limit", 0, "SIZE", MODELS, OPT_SIZE, AT(ram_limit_bytes), 0, 0, "take no more memory than this, as 3G" },
+    { "temp", 0, "X", VERB_RUN, OPT_REAL, AT(temp), 0, 1000, "temperature; default: 0, the likeliest token" },
+    { "top-k", 0, "N", VERB_RUN, OPT_U32, AT(top_k), 0, MAX_INT, "choose from the N likeliest; 0, default: all" },
+    { "top-p", 0, "X", VERB_RUN, OPT_REAL, AT(top_p), 0, 1, "choose from those that sum up to X; default: 1" },
+    { "min-p", 0, "X", VERB_RUN, OPT_REAL, AT(min_p), 0, 1, "drop those below X times the best; default: 0" },
+    { "repeat-penalty", 0, "X", VERB_RUN, OPT_REAL, AT(repeat_penalty), 0, 100, "above 1: repeat less; default: 1" },
+    { "seed", 0, "N", VERB_RUN, OPT_U64, AT(seed), 0, MAX_SEED, "of the random numbers; default: 0" },
+    { "ignore-eos", 0, NULL, VERB_RUN, OPT_FLAG, AT(ignore_eos), 0, 0, "go on after the end of the answer" },
+    { "tensors", 0, NULL, VERB_VALIDATE, OPT_FLAG, AT(tensors), 0, 0, "look for NaN and infinity; reads every byte" },
+    { "all", 0, NULL, VERB_INSPECT, OPT_FLAG, AT(all), 0, 0, "print arrays and long texts whole" },
+    { "json", 0, NULL, VERB_ALL, OPT_FLAG, AT(json), 0, 0, "one JSON object on stdout" },
+    { "quiet", 'q', NULL, VERB_ALL, OPT_FLAG, AT(quiet), 0, 0, "nothing on stderr but errors" },
+    { "verbose", 'v', NULL, VERB_ALL, OPT_FLAG, AT(verbose), 0, 0, "the library's log and kernels on stderr" },
+    { "help", 'h', NULL, VERB_ALL, OPT_FLAG, AT(help), 0, 0, "this text" },
+};
+enum { N_ROWS = sizeof rows / sizeof rows[0] };
+
+/* Known to people who read ahead. */
+static const char *const later[] = { "image", "mmproj", "max-pixels", "min-pixels", "lora", "grammar" };
+
+/* -------------------------------------------------------------------------------------------------- help -- */
+
+void cli_options_help(const cli_verb *verb)
+{
+    printf("usage: edgeinfer %s %s\n%s\n\noptions:\n", verb->name, verb->usage, verb->about);
+    for (int i = 0; i < N_ROWS; i++) {
+        char left[64], letter[8] = "    ";
+        if (!(rows[i].verbs & verb->bit)) continue;
+        if (rows[i].letter) snprintf(letter, sizeof letter, "-%c, ", rows[i].letter);
+        snprintf(left, sizeof left, "%s--%s %s", letter, rows[i].name, rows[i].arg ? rows[i].arg : "");
+        printf("  %-29s %s\n", left, rows[i].help);
+    }
+    printf("\nexamples:\n%s\nexit codes: 0 done, 1 failed, 2 usage%s\n", verb->examples, verb->exits);
+}
+
+/* --------------------------------------------------------------------------------------------- near names -- */
+
+enum { MAX_NAME = 24 };
+
+static int min3(int a, int b, int c)
+{
+    const int ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+/* Insertions, deletions, changes and swaps of neighbours that turn a into b; each of at most MAX_NAME characters. */
+static int distance(const char *a, const char *b)
+{
+    int d[MAX_NAME + 1][MAX_NAME + 1]; /* [i][j]: of the first i characters of a and the first j of b */
+    const int n_a = (int)strlen(a), n_b = (int)strlen(b);
+    for (int i = 0; i <= n_a; i++) d[i][0] = i;
+    for (int j = 0; j <= n_b; j++) d[0][j] = j;
+    for (int i = 1; i <= n_a; i++) {
+        for (int j = 1; j <= n_b; j++) {
+            d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                d[i][j] = min3(d[i][j], d[i][j], d[i - 2][j - 2] + 1);
+        }
+    }
+    return d[n_a][n_b];
+}
+
+const char *cli_nearest(const char *typed, const char *const *names, int n)
+{
+    const size_t length = strlen(typed);
+    const char *best = NULL;
+    int best_distance = length < 4 ? 2 : 3; /* to be below */
+    if (length > MAX_NAME) return NULL;
+    for (int i = 0; i < n; i++) {
+        if (strlen(names[i]) > MAX_NAME) continue;
+        int d = distance(typed, names[i]);
+        if (d > 0 && length >= 3 && strncmp(typed, names[i], length) == 0) d = 1; /* the beginning of a name */
+        if (d < best_distance) best = names[i], best_distance = d;
+    }
+    return best;
+}
+
+/* ------------------------------------------------------------------------------------------------ parsing -- */
+
+static int unknown_option(const cli_verb *verb, const char *word)
+{
+    const char *names[N_ROWS];
+    char typed[64], hint[128];
+    int n = 0;
+    snprintf(typed, sizeof typed, "%.*s", (int)strcspn(word, "="), word);
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
+        if (strncmp(typed, "--", 2) == 0 && strcmp(typed + 2, later[i]) == 0)
+            return cli_fail(EXIT_USAGE, "this release reads text alone", "%s belongs to a later release; this is %s",
+                            typed, einf_version());
+    for (int i = 0; i < N_ROWS; i++)
+        if (rows[i].verbs & verb->bit) names[n++] = rows[i].name;
+    const char *near = strncmp(typed, "--", 2) == 0 ? cli_nearest(typed + 2, names, n) : NULL;
+    if (near) snprintf(hint, sizeof hint, "did you mean --%s?", near);
+    else snprintf(hint, sizeof hint, "edgeinfer %s --help lists the options", verb->name);
+    return cli_fail(EXIT_USAGE, hint, "%s has no option %s", verb->name, typed);
+}
+
+static int bad_value(const option_row *row, const char *value, const char *expected)
+{
+    return cli_fail(EXIT_USAGE, NULL, "--%s is \"%s\", expected %s", row->name, value, expected);
+}
+
+static int bad_number(const option_row *row, const char *value, const char *kind)
+{
+    char expected[96];
+    snprintf(expected, sizeof expected, "a %s from %.0f to %.0f", kind, row->min, row->max);
+    return bad_value(row, value, expected);
+}
+
+/* The index of value among "a|b|c". */
+static int take_choice(const option_row *row, const char *value, uint32_t *out)
+{
+    const size_t length = strlen(value);
+    uint32_t i = 0;
+    for (const char *at = row->arg; ; at += strcspn(at, "|") + 1, i++) {
+        const size_t n = strcspn(at, "|");
+        if (n == length && strncmp(at, value, n) == 0) {
+            *out = i;
+            return -1;
+        }
+        if (at[n] == '\0') return bad_value(row, value, row->arg);
+    }
+}
+
+static int take_value(const option_row *row, const char *value, cli_options *o)
+{
+    void *field = (char *)o + row->at;
+    uint64_t whole = 0;
+    double real;
+    switch (row->kind) {
+    case OPT_FLAG: *(bool *)field = true; return -1;
+    case OPT_TEXT: *(const char **)field = value; return -1;
+    case OPT_CHOICE: return take_choice(row, value, field);
+    case OPT_SIZE:
+        if (!cli_parse_size(value, field)) return bad_value(row, value, "a size as 512M or 3G");
+        return -1;
+    case OPT_REAL:
+        if (!cli_parse_real(value, &real) || real < row->min || real > row->max)
+            return bad_number(row, value, "number");
+        *(double *)field = real;
+        return -1;
+    case OPT_U32:
+    case OPT_U64:
+        if (!cli_parse_u64(value, &whole) || (double)whole < row->min || (double)whole > row->max)
+            return bad_number(row, value, "whole number");
+        if (row->kind == OPT_U32) *(uint32_t *)field = (uint32_t)whole;
+        else *(uint64_t *)field = whole;
+        return -1;
+    }
+    return -1;
+}
+
+/* The verb's rows as getopt wants them: long options, and letters behind "+:" (stop at operands, report what lacks
+ * a value). */
+static void fill_getopt(const cli_verb *verb, struct option *longs, char *letters)
+{
+    int n = 0;
+    letters += sprintf(letters, "+:");
+    for (int i = 0; i < N_ROWS; i++) {
+        if (!(rows[i].verbs & verb->bit)) continue;
+        longs[n++] = (struct option){ rows[i].name, rows[i].arg ? required_argument : no_argument, NULL, 256 + i };
+        if (rows[i].letter) letters += sprintf(letters, rows[i].arg ? "%c:" : "%c", rows[i].letter);
+    }
+    longs[n] = (struct option){ NULL, 0, NULL, 0 };
+}
+
+/* The row that getopt's answer means. A long option must have been written out. NULL: not one of ours. */
+static const option_row *find_row(int answer, const char *word)
+{
+    if (answer >= 256) {
+        const option_row *row = &rows[answer - 256];
+        return strcspn(word + 2, "=") == strlen(row->name) ? row : NULL;
+    }
+    for (int i = 0; i < N_ROWS; i++)
+        if (rows[i].letter && rows[i].letter == answer) return &rows[i];
+    return NULL;
+}
+
+static int take_option(const cli_verb *verb, int answer, const char *word, cli_options *o)
+{
+    char letter[3] = { '-', (char)optopt, '\0' };
+    const bool is_long = strncmp(word, "--", 2) == 0;
+    if (answer == ':') return cli_fail(EXIT_USAGE, NULL, "%s needs a value", is_long ? word : letter);
+    const option_row *row = answer == '?' ? NULL : find_row(answer, word);
+    if (!row) return unknown_option(verb, is_long ? word : letter);
+    return take_value(row, optarg, o);
+}
+
+/* The first operand is the model unless -m named it. validate takes any number of files. */
+static int take_operands(const cli_verb *verb, cli_options *o)
+{
+    const char *extra = o->n_operands > (o->model ? 0 : 1) ? o->operands[o->model ? 0 : 1] : NULL;
+    if (verb->bit == VERB_VALIDATE) {
+        if (o->model || o->n_operands > 0) return -1;
+    } else if (extra) {
+        return cli_fail(EXIT_USAGE, "text goes behind -p, in quotes", "%s takes one model; \"%s\" is one too many",
+                        verb->name, extra);
+    }
+    if (!o->model && o->n_operands > 0) o->model = o->operands[0];
+    if (o->model) return -1;
+    return cli_fail(EXIT_USAGE, "name a GGUF file, with -m or as it is", "%s needs a model", verb->name);
+}
+
+int cli_options_parse(const cli_verb *verb, int argc, char **argv, cli_options *out)
+{
+    struct option longs[N_ROWS + 1];
+    char letters[2 * N_ROWS + 3];
+    int n_operands = 0;
+    fill_getopt(verb, longs, letters);
+    *out = (cli_options){ 0 };
+    opterr = 0;
+    optind = 1;
+    /* Operands between options are moved to argv[0..n_operands), where the words already read leave room. */
+    while (optind < argc) {
+        const int at = optind;
+        const int answer = getopt_long(argc, argv, letters, longs, NULL);
+        if (answer == -1) {
+            if (optind > at) break; /* "--": the rest are operands */
+            argv[n_operands++] = argv[optind++];
+            continue;
+        }
+        const int code = take_option(verb, answer, argv[at], out);
+        if (code >= 0) return code;
+        if (out->help) break;
+    }
+    if (out->help) {
+        cli_options_help(verb);
+        return EXIT_DONE;
+    }
+    while (optind < argc) argv[n_operands++] = argv[optind++];
+    out->operands = argv;
+    out->n_operands = n_operands;
+    return take_operands(verb, out);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * options.h - verbs, the options they share, and the text of --help.
+ *
+ * An option means the same in every verb that has it. One table makes the parser, the help and (through a test) the
+ * man page.
+ */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    VERB_RUN = 1, VERB_INSPECT = 2, VERB_VALIDATE = 4, VERB_PLAN = 8, VERB_TOKENIZE = 16, VERB_LOGITS = 32,
+    VERB_ALL = 63
+};
+
+/* What the command line said. Numbers left out are 0, texts NULL; 0 is what the library takes for "default". */
+typedef struct cli_options {
+    const char *model;        /* -m or the first operand */
+    char **operands;          /* validate: all files, -m's among them is not */
+    int n_operands;
+    const char *prompt, *file, *system;
+    const char *tokens, *rows, *output;
+    uint32_t max_tokens, ctx, threads, top_k;
+    uint64_t seed, ram_limit_bytes;
+    double temp, top_p, min_p, repeat_penalty;
+    uint32_t kv, mode, path;  /* EINF_KV_*, EINF_MODE_*, force_path */
+    bool json, quiet, verbose, help;
+    bool raw, ignore_eos, special, bos, exact, tensors, all, any_pretokenizer;
+} cli_options;
+
+typedef struct cli_verb {
+    const char *name;
+    uint32_t bit;             /* VERB_* */
+    const char *summary;      /* one line for the list of verbs */
+    const char *usage;        /* what follows the name */
+    const char *about;        /* one or two lines */
+    const char *examples;     /* lines, each without "edgeinfer" */
+    const char *exits;        /* exit codes beside 0, 1, 2 */
+    int (*run)(const cli_options *o);
+} cli_verb;
+
+/** The verb's text of --help, 40 lines at most. */
+void cli_options_help(const cli_verb *verb);
+
+/** Read argv[1..argc), argv[0] being the verb. -1: go on; otherwise the exit code, help or a message having been
+ *  printed. */
+int cli_options_parse(const cli_verb *verb, int argc, char **argv, cli_options *out);
+
+/** The nearest of n names to what was typed, or NULL when none is near. */
+const char *cli_nearest(const char *typed, const char *const *names, int n);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * verbs.h - what each verb does; every function returns the exit code, after a message if it is not 0.
+ */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "cli/options.h"
+
+int cli_run(const cli_options *o);
+int cli_inspect(const cli_options *o);
+int cli_validate(const cli_options *o);
+int cli_plan(const cli_options *o);
+int cli_tokenize(const cli_options *o);
+int cli_logits(const cli_options *o);
+
+#endif

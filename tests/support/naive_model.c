@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ * naive_model.c - a transformer to be read, not to be run fast. arXiv 1706.03762, 2104.09864, 2302.13971, 2407.10671,
+ * 2409.12191, 2503.19786.
+ */
+#include "tests/support/naive_model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct naive_tensor {
+    char name[64];
+    uint32_t type;
+    uint64_t dims[4];
+    const uint8_t *data;
+} naive_tensor;
+
+struct naive_model {
+    model_spec s;
+    naive_tensor *tensors;
+    size_t n_tensors;
+};
+
+static void die(const char *what, const char *name)
+{
+    fprintf(stderr, "naive_model: %s %s\n", what, name);
+    exit(99);
+}
+
+static void *zeros(size_t n, size_t size)
+{
+    void *p = calloc(n, size);
+    if (!p) die("out of memory", "");
+    return p;
+}
+
+/* ------------------------------------------------------------------------------------------------ the file -- */
+
+static uint64_t take(const uint8_t **at, size_t n_bytes)
+{
+    uint64_t v = 0;
+    memcpy(&v, *at, n_bytes);
+    *at += n_bytes;
+    return v;
+}
+
+static void skip_value(const uint8_t **at, uint32_t type)
+{
+    static const uint8_t size[] = { 1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8 };
+    if (type == GGUF_STRING) {
+        const uint64_t n = take(at, 8);
+        *at += n;
+    } else if (type == GGUF_ARRAY) {
+        const uint32_t item = (uint32_t)take(at, 4);
+        for (uint64_t n = take(at, 8); n > 0; n--) skip_value(at, item);
+    } else {
+        *at += size[type];
+    }
+}
+
+naive_model *naive_open(const model_spec *s, const uint8_t *file)
+{
+    const uint8_t *at = file + 8;
+    naive_model *m = zeros(1, sizeof *m);
+    m->s = *s;
+    m->n_tensors = (size_t)take(&at, 8);
+    m->tensors = zeros(m->n_tensors, sizeof *m->tensors);
+    for (uint64_t n_kv = take(&at, 8); n_kv > 0; n_kv--) {
+        skip_value(&at, GGUF_STRING);
+        const uint32_t type = (uint32_t)take(&at, 4);
+        skip_value(&at, type);
+    }
+    uint64_t *offsets = zeros(m->n_tensors, sizeof *offsets);
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        naive_tensor *t = &m->tensors[i];
+        const size_t n = (size_t)take(&at, 8);
+        memcpy(t->name, at, n < sizeof t->name ? n : sizeof t->name - 1);
+        at += n;
+        const uint64_t n_dims = take(&at, 4);
+        for (uint64_t d = 0; d < 4; d++) t->dims[d] = d < n_dims ? take(&at, 8) : 1;
+        t->type = (uint32_t)take(&at, 4);
+        offsets[i] = take(&at, 8);
+    }
+    const size_t data_at = ((size_t)(at - file) + 31) / 32 * 32; /* the builder's alignment */
+    for (size_t i = 0; i < m->n_tensors; i++) m->tensors[i].data = file + data_at + offsets[i];
+    free(offsets);
+    return m;
+}
+
+void naive_close(naive_model **m)
+{
+    if (!*m) return;
+    free((*m)->tensors);
+    free(*m);
+    *m = NULL;
+}
+
+/* --------------------------------------------------------------------------------------------------- tensors -- */
+
+static const naive_tensor *find(const naive_model *m, int layer, const char *name)
+{
+    char full[64];
+    if (layer < 0) snprintf(full, sizeof full, "%s", name);
+    else snprintf(full, sizeof full, "blk.%d.%s", layer, name);
+    for (size_t i = 0; i < m->n_tensors; i++)
+        if (strcmp(m->tensors[i].name, full) == 0) return &m->tensors[i];
+    return NULL;
+}
+
+static const naive_tensor *need(const naive_model *m, int layer, const char *name)
+{
+    const naive_tensor *t = find(m, layer, name);
+    if (!t) die("no tensor", name);
+    return t;
+}
+
+static double half(uint16_t h)
+{
+    const int exponent = h >> 10 & 31, fraction = h & 1023;
+    const double v = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    return h & 0x8000 ? -v : v;
+}
+
+static double element(const naive_tensor *t, uint64_t i)
+{
+    if (t->type == MODEL_F32) {
+        float f;
+        memcpy(&f, t->data + 4 * i, 4);
+        return (double)f;
+    }
+    if (t->type != MODEL_Q8_0) die("unexpected type of", t->name);
+    uint16_t scale;
+    memcpy(&scale, t->data + i / 32 * 34, 2);
+    return half(scale) * (double)(int8_t)t->data[i / 32 * 34 + 2 + i % 32];
+}
+
+/* y[o] = sum over i of W[o, i] x[i], plus the bias of that name, if there is one. */
+static void multiply(const naive_model *m, int layer, const char *name, const double *x, double *y)
+{
+    char weight[64], bias[64];
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    const naive_tensor *w = need(m, layer, weight), *b = find(m, layer, bias);
+    for (uint64_t o = 0; o < w->dims[1]; o++) {
+        y[o] = b ? element(b, o) : 0;
+        for (uint64_t i = 0; i < w->dims[0]; i++) y[o] += element(w, o * w->dims[0] + i) * x[i];
+    }
+}
+
+static void rms_norm(const naive_model *m, int layer, const char *name, const double *x, uint32_t n, double *y)
+{
+    const naive_tensor *w = need(m, layer, name);
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i++) sum += x[i] * x[i];
+    const double scale = 1 / sqrt(sum / n + (double)m->s.rms_norm_eps);
+    for (uint32_t i = 0; i < n; i++) y[i] = x[i] * scale * element(w, i);
+}
+
+/* ------------------------------------------------------------------------------------------------ rotation -- */
+
+static bool is_local(const model_spec *s, uint32_t layer) { return s->family == MODEL_GEMMA3 && (layer + 1) % 6 != 0; }
+
+/* Which coordinate of a position pair p turns by: time, height, width in sections. */
+static int coordinate(const model_spec *s, uint32_t p)
+{
+    if (s->family != MODEL_QWEN2VL) return 0;
+    uint32_t n = 0;
+    for (int i = 0; i < 4; i++) {
+        n += (uint32_t)s->sections[i];
+        if (p < n) return i;
+    }
+    return 0;
+}
+
+static void rotate(const naive_model *m, uint32_t layer, const int32_t position[4], double *head)
+{
+    const model_spec *s = &m->s;
+    const naive_tensor *factors = find(m, -1, "rope_freqs.weight");
+    const bool local = is_local(s, layer);
+    const double base = local ? 10000.0 : (double)s->rope_freq_base;
+    for (uint32_t p = 0; p < s->n_rot / 2; p++) {
+        double frequency = pow(base, -2.0 * p / s->n_rot);
+        if (s->rope_scale_factor > 0 && !local) frequency /= (double)s->rope_scale_factor;
+        if (factors) frequency /= element(factors, p);
+        const double angle = position[coordinate(s, p)] * frequency;
+        const uint32_t a = s->family == MODEL_LLAMA ? 2 * p : p;
+        const uint32_t b = s->family == MODEL_LLAMA ? 2 * p + 1 : p + s->n_rot / 2;
+        const double x = head[a], y = head[b];
+        head[a] = x * cos(angle) - y * sin(angle);
+        head[b] = x * sin(angle) + y * cos(angle);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------- forward -- */
+
+/* Rows of a layer's queries, keys and values. */
+typedef struct projections { double *q, *k, *v; size_t q_width, k_width, v_width; } projections;
+
+static void project(const naive_model *m, uint32_t layer, const naive_row *row, const double *x, size_t i,
+                    projections *p)
+{
+    const model_spec *s = &m->s;
+    const int l = (int)layer;
+    double *normed = zeros(s->n_embd, sizeof *normed);
+    double *q = p->q + i * p->q_width, *k = p->k + i * p->k_width;
+    rms_norm(m, l, "attn_norm.weight", x, s->n_embd, normed);
+    multiply(m, l, "attn_q", normed, q);
+    multiply(m, l, "attn_k", normed, k);
+    multiply(m, l, "attn_v", normed, p->v + i * p->v_width);
+    for (uint32_t h = 0; h < s->n_head[layer]; h++) {
+        if (s->family == MODEL_GEMMA3)
+            rms_norm(m, l, "attn_q_norm.weight", q + h * s->k_dim, s->k_dim, q + h * s->k_dim);
+        rotate(m, layer, row->position, q + h * s->k_dim);
+    }
+    for (uint32_t h = 0; h < s->n_head_kv[layer]; h++) {
+        if (s->family == MODEL_GEMMA3)
+            rms_norm(m, l, "attn_k_norm.weight", k + h * s->k_dim, s->k_dim, k + h * s->k_dim);
+        rotate(m, layer, row->position, k + h * s->k_dim);
+    }
+    free(normed);
+}
+
+/* Head h of row i over the rows it may see. */
+static void attend(const model_spec *s, uint32_t layer, const projections *p, size_t i, uint32_t h, double *out)
+{
+    const uint32_t kv = h / (s->n_head[layer] / s->n_head_kv[layer]);
+    const double *q = p->q + i * p->q_width + h * s->k_dim;
+    const size_t first = is_local(s, layer) && i + 1 > s->window ? i + 1 - s->window : 0;
+    double *score = zeros(i + 1, sizeof *score), max = -1e300, sum = 0;
+    for (size_t j = first; j <= i; j++) {
+        const double *k = p->k + j * p->k_width + kv * s->k_dim;
+        for (uint32_t d = 0; d < s->k_dim; d++) score[j] += q[d] * k[d];
+        score[j] /= sqrt(s->k_dim);
+        max = fmax(max, score[j]);
+    }
+    for (size_t j = first; j <= i; j++) sum += score[j] = exp(score[j] - max);
+    memset(out, 0, s->v_dim * sizeof *out);
+    for (size_t j = first; j <= i; j++)
+        for (uint32_t d = 0; d < s->v_dim; d++)
+            out[d] += score[j] / sum * p->v[j * p->v_width + kv * s->v_dim + d];
+    free(score);
+}
+
+static void add_block(const naive_model *m, int layer, const char *matrix, const char *post_norm, const double *in,
+                      double *x)
+{
+    double *y = zeros(m->s.n_embd, sizeof *y);
+    multiply(m, layer, matrix, in, y);
+    if (m->s.family == MODEL_GEMMA3) rms_norm(m, layer, post_norm, y, m->s.n_embd, y);
+    for (uint32_t d = 0; d < m->s.n_embd; d++) x[d] += y[d];
+    free(y);
+}
+
+static double activation(const model_spec *s, double x)
+{
+    if (s->family != MODEL_GEMMA3) return x / (1 + exp(-x));
+    return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
+}
+
+static void feed_forward(const naive_model *m, uint32_t layer, double *x)
+{
+    const uint32_t n_ff = m->s.n_ff[layer];
+    double *normed = zeros(m->s.n_embd, sizeof *normed), *gate = zeros(n_ff, sizeof *gate),
+           *up = zeros(n_ff, sizeof *up);
+    rms_norm(m, (int)layer, "ffn_norm.weight", x, m->s.n_embd, normed);
+    multiply(m, (int)layer, "ffn_gate", normed, gate);
+    multiply(m, (int)layer, "ffn_up", normed, up);
+    for (uint32_t i = 0; i < n_ff; i++) gate[i] = activation(&m->s, gate[i]) * up[i];
+    add_block(m, (int)layer, "ffn_down", "post_ffw_norm.weight", gate, x);
+    free(normed);
+    free(gate);
+    free(up);
+}
+
+static void run_layer(const naive_model *m, uint32_t layer, const naive_row *rows, size_t n, double *x)
+{
+    const model_spec *s = &m->s;
+    projections p = { .q_width = s->n_head[layer] * s->k_dim, .k_width = s->n_head_kv[layer] * s->k_dim,
+                      .v_width = s->n_head_kv[layer] * s->v_dim };
+    p.q = zeros(n * p.q_width, sizeof *p.q);
+    p.k = zeros(n * p.k_width, sizeof *p.k);
+    p.v = zeros(n * p.v_width, sizeof *p.v);
+    double *attended = zeros(s->n_head[layer] * s->v_dim, sizeof *attended);
+    for (size_t i = 0; i < n; i++) project(m, layer, &rows[i], x + i * s->n_embd, i, &p);
+    for (size_t i = 0; i < n; i++) {
+        for (uint32_t h = 0; h < s->n_head[layer]; h++) attend(s, layer, &p, i, h, attended + h * s->v_dim);
+        add_block(m, (int)layer, "attn_output", "post_attention_norm.weight", attended, x + i * s->n_embd);
+        feed_forward(m, layer, x + i * s->n_embd);
+    }
+    free(p.q);
+    free(p.k);
+    free(p.v);
+    free(attended);
+}
+
+static double embedded(const naive_model *m, int32_t id, uint32_t d)
+{
+    const double scale = m->s.family == MODEL_GEMMA3 ? sqrt(m->s.n_embd) : 1;
+    return scale * element(need(m, -1, "token_embd.weight"), (uint64_t)id * m->s.n_embd + d);
+}
+
+void naive_embedding(const naive_model *m, int32_t id, float *out)
+{
+    for (uint32_t d = 0; d < m->s.n_embd; d++) out[d] = (float)embedded(m, id, d);
+}
+
+double *naive_logits(const naive_model *m, const naive_row *rows, size_t n)
+{
+    const uint32_t n_embd = m->s.n_embd;
+    double *x = zeros(n * n_embd, sizeof *x), *logits = zeros(n * m->s.n_vocab, sizeof *logits);
+    double *normed = zeros(n_embd, sizeof *normed);
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t d = 0; d < n_embd; d++)
+            x[i * n_embd + d] = rows[i].id < 0 ? (double)rows[i].embedding[d] : embedded(m, rows[i].id, d);
+    for (uint32_t layer = 0; layer < m->s.n_layer; layer++) run_layer(m, layer, rows, n, x);
+    for (size_t i = 0; i < n; i++) {
+        rms_norm(m, -1, "output_norm.weight", x + i * n_embd, n_embd, normed);
+        multiply(m, -1, m->s.tied ? "token_embd" : "output", normed, logits + i * m->s.n_vocab);
+    }
+    free(x);
+    free(normed);
+    return logits;
+}
