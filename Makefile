@@ -1,25 +1,28 @@
-# libedgeinfer. `make help` lists the targets.
+# libedgeinfer. `make help` lists the targets; `make demo` and `make check` are the two to begin with.
 
 # ------------------------------------------------------------------------------------------------- settings --
-CC      ?= gcc
-AR      ?= ar
-CONFIG  ?= release#            release | debug | asan (address and undefined-behaviour sanitizers)
+CC      ?= gcc#                gcc or clang, also a cross compiler
+CONFIG  ?= release#            release | debug | asan (address and undefined behaviour) | tsan (threads)
+BLAS    ?= openblas#           openblas | none: whether libedgeinfer-blas is built
 PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
 V       ?= 0#                  1: show the commands
+BENCH_MODEL ?= models/small-world/small-world-Q4_K_M.gguf
+BENCH_TEXT  ?= models/small-world/questions.tsv
 
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-CC_NAME := $(notdir $(firstword $(CC)))
+AR ?= ar
 
 VERSION := $(shell sed -n 's/^.define EINF_VERSION "\(.*\)"/\1/p' include/edgeinfer/edgeinfer.h)
 ABI     := $(shell sed -n 's/^.define EINF_ABI_VERSION \([0-9]*\).*/\1/p' include/edgeinfer/edgeinfer.h)
 ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 
 # One folder a configuration, so that switching never needs a clean. The default build is build/ itself.
-TAG := $(filter-out gcc cc release,$(subst $(CONFIG),,$(CC_NAME)) $(CONFIG))
 EMPTY :=
+TAG := $(filter-out gcc cc release,$(notdir $(firstword $(CC))) $(CONFIG) $(if $(filter none,$(BLAS)),noblas))
 B ?= $(if $(strip $(TAG)),build/$(subst $(EMPTY) ,-,$(strip $(TAG))),build)
 O := $B/obj
 
@@ -29,7 +32,9 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 CONFIG_CFLAGS_release := -O2 -g -DNDEBUG
 CONFIG_CFLAGS_debug   := -O0 -g3
 CONFIG_CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CONFIG_CFLAGS_tsan    := -O1 -g -fsanitize=thread
 CONFIG_LDFLAGS_asan   := -fsanitize=address,undefined
+CONFIG_LDFLAGS_tsan   := -fsanitize=thread
 
 # -ffp-contract=off: the reference kernels mean one thing on every compiler; no -march=native, no -ffast-math.
 CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE
@@ -37,17 +42,19 @@ CFLAGS   += -std=c11 $(CONFIG_CFLAGS_$(CONFIG)) -fPIC -fvisibility=hidden -ffp-c
 LDFLAGS  += $(CONFIG_LDFLAGS_$(CONFIG)) -pthread
 Q := $(if $(filter 1,$V),,@)
 
-# One instruction set a translation unit: the file's suffix says which.
+# One instruction set a translation unit: the suffix of the file says which.
 $O/%_avx2.o: ISA := -mavx2 -mfma -mf16c
+$O/blas/%.o: ISA = $(shell pkg-config --cflags openblas)
 
-LIB_PC   := libpcre2-8 libutf8proc
-LIB_LIBS := $(shell pkg-config --libs $(LIB_PC) 2>/dev/null) -lm -pthread
-CJSON    := $(shell pkg-config --libs libcjson 2>/dev/null)
-CMOCKA   := $(shell pkg-config --libs cmocka 2>/dev/null)
+# Evaluated when a program is linked, not before: `make deps` may just have brought them.
+LIB_LIBS  = $(shell pkg-config --libs libpcre2-8 libutf8proc) -lm -pthread
+BLAS_LIBS = $(shell pkg-config --libs openblas)
+CJSON     = $(shell pkg-config --libs libcjson)
+CMOCKA    = $(shell pkg-config --libs cmocka)
 
 # ------------------------------------------------------------------------------------------------- sources --
 LAYERS := base gguf kernels text model decode api
-# Layers a layer's unit tests link with: itself and what lies beneath, lowest last.
+# What a layer's unit tests link with: the layer and what lies beneath, lowest last.
 BELOW_base    := base
 BELOW_gguf    := gguf base
 BELOW_kernels := kernels base
@@ -58,103 +65,157 @@ BELOW_api     := api decode model text kernels gguf base
 
 layer_src = $(wildcard engine/$1/*.c) $(if $(filter kernels,$1),$(wildcard engine/kernels/ref/*.c) \
             $(if $(filter x86_64,$(ARCH)),$(wildcard engine/kernels/x86/*.c)))
-ENGINE_SRC := $(foreach l,$(LAYERS),$(call layer_src,$l))
-ENGINE_OBJ := $(ENGINE_SRC:%.c=$O/%.o)
-BLAS_OBJ   := $(patsubst %.c,$O/%.o,$(wildcard blas/*.c))
-CLI_OBJ    := $(patsubst %.c,$O/%.o,$(wildcard cli/*.c))
+ENGINE_OBJ  := $(foreach l,$(LAYERS),$(patsubst %.c,$O/%.o,$(call layer_src,$l)))
+BLAS_OBJ    := $(patsubst %.c,$O/%.o,$(wildcard blas/*.c))
+CLI_OBJ     := $(patsubst %.c,$O/%.o,$(wildcard cli/*.c))
+BENCHES     := $(patsubst bench/bench_%.c,$B/bin/bench-%,$(wildcard bench/bench_*.c))
 SUPPORT_OBJ := $(patsubst %.c,$O/%.o,$(wildcard tests/support/*.c))
 SUITE_OBJ   := $(SUPPORT_OBJ) $O/tests/golden/golden_support.o
-BENCHES    := $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
 
-UNIT_SRC   := $(wildcard tests/unit/*/test_*.c)
-SUITE_SRC  := $(wildcard tests/golden/test_*.c tests/hostile/test_*.c)
-UNIT_BIN   := $(UNIT_SRC:tests/%.c=$B/tests/%)
-SUITE_BIN  := $(SUITE_SRC:tests/%.c=$B/tests/%)
-
-# --------------------------------------------------------------------------------------------------- rules --
-.PHONY: all help
-all: lib programs ## programs and both kinds of library (release: build/bin, build/lib)
-
-# Libraries and programs.
-.PHONY: lib programs
-
-STATIC := $B/lib/libedgeinfer.a
-SHARED := $B/lib/libedgeinfer.so
+STATIC      := $B/lib/libedgeinfer.a
+SHARED      := $B/lib/libedgeinfer.so
 BLAS_STATIC := $B/lib/libedgeinfer-blas.a
 BLAS_SHARED := $B/lib/libedgeinfer-blas.so
+BLAS_LIBRARIES := $(if $(filter none,$(BLAS)),,$(BLAS_STATIC) $(BLAS_SHARED))
 
-lib: $(STATIC) $(SHARED) $(BLAS_STATIC) $(BLAS_SHARED) ## the libraries alone
-programs: $B/bin/edgeinfer $(BENCHES:bench_%=$B/bin/bench-%) ## the command and the benches
+# -------------------------------------------------------------------------------------- libraries, programs --
+.PHONY: all lib programs
+all: lib programs ## programs and both kinds of library (default: build/bin, build/lib)
+lib: $(STATIC) $(SHARED) $(BLAS_LIBRARIES) ## the libraries alone
+programs: $B/bin/edgeinfer $(BENCHES) ## the command and the benches alone
+
+# Objects depend on the flags they were made with. The file changes only when the flags do.
+$O/flags: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(CC) $(CPPFLAGS) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS)' >$@
+.PHONY: FORCE
+.SECONDARY:
+
+$O/%.o: %.c $O/flags
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(ISA) -MMD -MP -c $< -o $@
+
+archive = mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 # One archive a layer, so that a unit test can link a layer and what lies beneath it, and nothing else.
 define layer_archive
 $O/lib$1.a: $(patsubst %.c,$O/%.o,$(call layer_src,$1))
-	$$(Q)rm -f $$@
-	$$(Q)$$(AR) rcs $$@ $$^
+	$$(Q)$$(archive)
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_archive,$l)))
 
 $(STATIC): $(ENGINE_OBJ)
-	$(Q)mkdir -p $(@D)
-	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
-
-$(SHARED): $(ENGINE_OBJ) engine/api/edgeinfer.map
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libedgeinfer.so.$(ABI) -Wl,--version-script=engine/api/edgeinfer.map \
-	    -Wl,-z,relro,-z,now -o $@.$(VERSION) $(ENGINE_OBJ) $(LIB_LIBS)
-	$(Q)ln -sf libedgeinfer.so.$(VERSION) $@.$(ABI)
-	$(Q)ln -sf libedgeinfer.so.$(ABI) $@
-
+	$(Q)$(archive)
 $(BLAS_STATIC): $(BLAS_OBJ)
-	$(Q)mkdir -p $(@D)
-	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(archive)
 
+# $(call shared,NAME,OBJECTS,MAP,LIBS): libNAME.so.VERSION and its links.
+shared = mkdir -p $(@D) && $(CC) -shared $(LDFLAGS) -Wl,-soname,lib$1.so.$(ABI) -Wl,--version-script=$3 \
+         -Wl,-z,relro,-z,now $(if $(findstring san,$(CONFIG)),,-Wl,-z,defs) -o $@.$(VERSION) $2 $4 && \
+         ln -sf lib$1.so.$(VERSION) $@.$(ABI) && ln -sf lib$1.so.$(ABI) $@
+$(SHARED): $(ENGINE_OBJ) engine/api/edgeinfer.map
+	$(Q)$(call shared,edgeinfer,$(ENGINE_OBJ),engine/api/edgeinfer.map,$(LIB_LIBS))
 $(BLAS_SHARED): $(BLAS_OBJ) blas/edgeinfer-blas.map
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libedgeinfer-blas.so.$(ABI) -Wl,--version-script=blas/edgeinfer-blas.map \
-	    -Wl,-z,relro,-z,now -o $@.$(VERSION) $(BLAS_OBJ) $(shell pkg-config --libs openblas 2>/dev/null)
-	$(Q)ln -sf libedgeinfer-blas.so.$(VERSION) $@.$(ABI)
-	$(Q)ln -sf libedgeinfer-blas.so.$(ABI) $@
+	$(Q)$(call shared,edgeinfer-blas,$(BLAS_OBJ),blas/edgeinfer-blas.map,$(BLAS_LIBS))
 
 $B/bin/edgeinfer: $(CLI_OBJ) $(STATIC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
-
 $B/bin/bench-%: $O/bench/bench_%.o $(STATIC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
 
 # --------------------------------------------------------------------------------------------------- tests --
-# Tests. A unit test tests/unit/LAYER/test_X.c links its layer and what lies beneath; suites link the whole library.
-.PHONY: check-unit check-suites $(LAYERS:%=test-%)
+# tests/unit/LAYER/test_X.c links its layer and those beneath; the suites link the whole library.
+link_test = mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIB_LIBS) $(CJSON) $(CMOCKA)
+unit_of = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/$1/test_*.c))
 
 define layer_tests
 $B/tests/unit/$1/%: $O/tests/unit/$1/%.o $(SUPPORT_OBJ) $(foreach l,$(BELOW_$1),$O/lib$l.a)
-	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIB_LIBS) $$(CJSON) $$(CMOCKA)
-test-$1: $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/$1/test_*.c))
+	$$(Q)$$(link_test)
+.PHONY: test-$1
+test-$1: $(call unit_of,$1)
 	$$(Q)tests/run.sh $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_tests,$l)))
 
-# Whole-library suites, also those that `make check` leaves out.
-SUITES := golden hostile real
 define suite
 $B/tests/$1/%: $O/tests/$1/%.o $(SUITE_OBJ) $(STATIC)
-	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LIB_LIBS) $$(CJSON) $$(CMOCKA)
+	$$(Q)$$(link_test)
 endef
-$(foreach s,$(SUITES),$(eval $(call suite,$s)))
+$(foreach s,golden hostile real,$(eval $(call suite,$s)))
 
-check-unit: $(UNIT_BIN) ## unit tests
-	$(Q)tests/run.sh $^
-check-suites: $(SUITE_BIN) ## golden and hostile suites
-	$(Q)tests/run.sh $^
-
-$O/%.o: %.c
+$B/tests/blas/%: $O/tests/blas/%.o $(SUITE_OBJ) $(BLAS_STATIC) $(STATIC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(ISA) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(BLAS_LIBS) $(LIB_LIBS) $(CMOCKA)
+
+UNIT   := $(foreach l,$(LAYERS),$(call unit_of,$l))
+SUITES := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/golden/test_*.c tests/hostile/test_*.c) \
+          $(if $(filter none,$(BLAS)),,$(wildcard tests/blas/test_*.c)))
+REAL   := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/real/test_*.c))
+# Scripts: the command in every configuration; the tree and the products once, with the default configuration.
+SCRIPTS := "tests/cli/test_cli.sh $B/bin/edgeinfer" \
+           $(if $(filter release,$(CONFIG)),"tests/style/check_style.sh" "tests/build/headers.sh $(CC)" \
+           "tests/build/symbols.sh $B/lib" "tests/build/install.sh $(MAKE) $(CC)")
+
+.PHONY: check check-now check-unit check-suites check-style check-real
+check: ## all tests; installs missing packages first
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory check-now
+check-now: all $(UNIT) $(SUITES) ## all tests, with what is installed
+	$(Q)tests/run.sh $(UNIT) $(SUITES) $(SCRIPTS)
+check-unit: $(UNIT) ## unit tests
+	$(Q)tests/run.sh $^
+check-suites: $(SUITES) ## whole models: golden numbers, hostile files
+	$(Q)tests/run.sh $^
+check-style: ## rules of the tree
+	$(Q)tests/style/check_style.sh
+check-real: all $(REAL) ## Gemma 3 270M against its golden numbers; fetches 253 MB once
+	$(Q)tests/real/check_real.sh $B
+
+# ---------------------------------------------------------------------------------------------- for people --
+.PHONY: demo demo-now deps bench help clean install uninstall
+demo: ## build, and ask the model that ships a question
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory demo-now
+STORY := Jonas goes to the station. Iris walks to the market. Jonas picks up the book. Jonas goes to the garden.
+demo-now: $B/bin/edgeinfer
+	@echo 'small-world, 3 million parameters, is told:  $(STORY)'
+	@echo 'and asked:  Where is Jonas?'
+	@$< run -m models/small-world/small-world-Q4_K_M.gguf -p '$(STORY) Where is Jonas?'
+	@echo 'Ask it more:  $< run models/small-world/small-world-Q4_K_M.gguf -p "..."   (models/README.md says what it knows)'
+
+deps: ## install missing packages (Debian, Ubuntu); NO_INSTALL=1 only names them
+	$(Q)tests/build/deps.sh $(if $(filter none,$(BLAS)),,openblas)
+
+bench: $(BENCHES) ## opening, memory, tokens per second of BENCH_MODEL; tokenizing of BENCH_TEXT
+	$(Q)$B/bin/bench-open $(BENCH_MODEL)
+	$(Q)$B/bin/bench-tokenize $(BENCH_MODEL) $(BENCH_TEXT)
+	$(Q)$B/bin/bench-llm -m $(BENCH_MODEL) -p 256 -n 64
+
+help: ## this list
+	@echo 'settings: CC=gcc|clang CONFIG=release|debug|asan|tsan BLAS=openblas|none PREFIX DESTDIR LIBDIR V=1'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+clean: ## remove build/
+	$(Q)rm -rf build
+
+DEST := $(DESTDIR)$(PREFIX)
+DEST_LIB := $(DESTDIR)$(LIBDIR)
+pc = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $1 >$(DEST_LIB)/pkgconfig/$(notdir $(1:.in=))
+install: all ## headers, libraries, pkg-config files, command and manual, to DESTDIR/PREFIX
+	$(Q)mkdir -p $(DEST)/include/edgeinfer $(DEST_LIB)/pkgconfig $(DEST)/bin $(DEST)/share/man/man1
+	$(Q)install -m 644 include/edgeinfer/*.h $(DEST)/include/edgeinfer
+	$(Q)install -m 644 $(STATIC) $(filter %.a,$(BLAS_LIBRARIES)) $(DEST_LIB)
+	$(Q)cp -P $(SHARED)* $(foreach l,$(filter %.so,$(BLAS_LIBRARIES)),$l*) $(DEST_LIB)
+	$(Q)$(call pc,engine/api/edgeinfer.pc.in)
+	$(Q)$(if $(BLAS_LIBRARIES),$(call pc,blas/edgeinfer-blas.pc.in),true)
+	$(Q)install -m 755 $B/bin/edgeinfer $(DEST)/bin
+	$(Q)install -m 644 docs/edgeinfer.1 $(DEST)/share/man/man1
+
+uninstall: ## what install put there
+	$(Q)rm -rf $(DEST)/include/edgeinfer $(DEST_LIB)/libedgeinfer.* $(DEST_LIB)/libedgeinfer-blas.*
+	$(Q)rm -f $(DEST_LIB)/pkgconfig/edgeinfer.pc $(DEST_LIB)/pkgconfig/edgeinfer-blas.pc $(DEST)/bin/edgeinfer \
+	    $(DEST)/share/man/man1/edgeinfer.1
 
 -include $(shell find $O -name '*.d' 2>/dev/null)

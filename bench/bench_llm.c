@@ -134,14 +134,14 @@ static int bench(const options *o, einf_runtime *rt, einf_model *m, einf_error *
     int32_t *ids = malloc((size_t)n_ctx * sizeof *ids);
     double v[2][MAX_RUNS];
     einf_status status = ids ? EINF_OK : EINF_E_NOMEM;
-    for (int i = 0; ids && i < n_ctx; i++) ids[i] = (int32_t)((7u * (uint32_t)i * (uint32_t)i + 13u * (uint32_t)i + 5u) % info.n_vocab);
+    for (uint32_t i = 0; ids && i < (uint32_t)n_ctx; i++) ids[i] = (int32_t)((7 * i * i + 13 * i + 5) % info.n_vocab);
     for (int i = -1; status == EINF_OK && i < o->n_runs; i++) { /* the first is warm-up */
         double rates[2];
         status = run_once(s, o, ids, rates, err);
         if (i >= 0) v[0][i] = rates[0], v[1][i] = rates[1];
     }
     free(ids);
-    einf_session_destroy(&s);
+    einf_session_destroy(&s, NULL);
     if (status != EINF_OK) return fail(err);
 
     const spread rates[2] = { spread_of(v[0], o->n_runs), spread_of(v[1], o->n_runs) };

@@ -84,7 +84,7 @@ static int compare_plan(einf_runtime *rt, const char *path, uint64_t anon_before
     const double measured = (double)(status_bytes("RssAnon") - anon_before);
     printf("private memory, n_ctx %d filled: planned %.2f MiB, measured %.2f MiB, ratio %.3f\n", N_CTX,
            (double)plan.private_bytes / 1048576, measured / 1048576, measured / (double)plan.private_bytes);
-    einf_session_destroy(&s);
+    einf_session_destroy(&s, NULL);
     return einf_model_close(&m, err) ? fail(err) : 0;
 }
 

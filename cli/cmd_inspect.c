@@ -10,7 +10,7 @@
 
 #include "cli/numbers.h"
 #include "cli/open_model.h"
-#include "cli/verbs.h"
+#include "cli/commands.h"
 
 enum { MAX_TYPES = 64, SHORT_ITEMS = 6, SHORT_TEXT = 90 };
 

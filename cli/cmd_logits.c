@@ -11,7 +11,7 @@
 #include "cli/id_list.h"
 #include "cli/open_model.h"
 #include "cli/out_file.h"
-#include "cli/verbs.h"
+#include "cli/commands.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the file holds little-endian floats, and they are written as they lie in memory"
@@ -158,7 +158,7 @@ static int logits(job *j)
     if (code == EXIT_DONE) code = compute(j);
     const uint64_t n_bytes = j->out.n_bytes;
     code = cli_out_close(&j->out, code);
-    einf_session_destroy(&j->session);
+    einf_session_destroy(&j->session, NULL);
     return code == EXIT_DONE ? report(j, n_bytes) : code;
 }
 

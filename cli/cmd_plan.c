@@ -5,7 +5,7 @@
 
 #include "cli/numbers.h"
 #include "cli/open_model.h"
-#include "cli/verbs.h"
+#include "cli/commands.h"
 
 static void print_row(const char *what, uint64_t size_bytes, const char *note)
 {

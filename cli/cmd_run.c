@@ -12,7 +12,7 @@
 #include "cli/interrupt.h"
 #include "cli/open_model.h"
 #include "cli/read_input.h"
-#include "cli/verbs.h"
+#include "cli/commands.h"
 
 typedef struct answer {
     const cli_options *options;
@@ -169,7 +169,7 @@ static int generate(answer *a, const cli_bytes *prompt, double start_s)
     einf_result result = EINF_INIT(einf_result);
     const einf_status status = einf_generate(s, prompt->p, prompt->n, &gc, &result, &err);
     const int code = conclude(a, &result, status, &err, start_s);
-    einf_session_destroy(&s);
+    einf_session_destroy(&s, NULL);
     return code;
 }
 

@@ -7,7 +7,7 @@
 
 #include "cli/open_model.h"
 #include "cli/read_input.h"
-#include "cli/verbs.h"
+#include "cli/commands.h"
 
 static int get_text(const cli_options *o, cli_bytes *out)
 {

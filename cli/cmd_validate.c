@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/open_model.h"
-#include "cli/verbs.h"
+#include "cli/commands.h"
 
 typedef struct verdict {
     const char *path;

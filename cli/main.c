@@ -11,7 +11,7 @@
 
 #include "cli/options.h"
 #include "cli/output.h"
-#include "cli/verbs.h"
+#include "cli/commands.h"
 
 static const cli_verb verbs[] = {
     { "run", VERB_RUN, "answer a prompt", "MODEL -p TEXT [options]",

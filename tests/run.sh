@@ -1,19 +1,25 @@
 #!/bin/sh
-# Run test programs one after another; print a line for each, the output of those that fail, and a count at the end.
-# A program prints "SKIP: reason" for each test that lacked its data. REQUIRE_DATA=1 makes that a failure.
+# SPDX-License-Identifier: MIT
+# run.sh COMMAND... - run tests one after another; a line for each, the output of those that fail, a count at the end.
+# A test prints "SKIP: reason" for each part that lacked its data. REQUIRE_DATA=1 makes that a failure.
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for program in "$@"; do
-    if "$program" >"$log" 2>&1; then ok=1; else ok=0; fi
+for test in "$@"; do
+    start=$(date +%s)
+    if sh -c "$test" >"$log" 2>&1; then ok=1; else ok=0; fi
+    seconds=$(($(date +%s) - start))
     n=$(grep -c '^SKIP' "$log")
     skipped=$((skipped + n))
     [ "$n" -gt 0 ] && [ "${REQUIRE_DATA:-0}" = 1 ] && ok=0
+    name=${test#*/tests/} note=
+    [ "$n" -gt 0 ] && note=" ($n skipped)"
+    [ "$seconds" -gt 4 ] && note="$note ($seconds s)"
     if [ $ok = 1 ]; then
-        passed=$((passed + 1)); echo "ok    ${program#*/tests/}$([ "$n" -gt 0 ] && echo " ($n skipped)")"
+        passed=$((passed + 1)); echo "ok    $name$note"
     else
-        failed=$((failed + 1)); echo "FAIL  $program"; grep -v -e '^\[ *\(RUN\|OK\) *\]' "$log" | tail -60
+        failed=$((failed + 1)); echo "FAIL  $name$note"; grep -v -e '^\[ *\(RUN\|OK\) *\]' "$log" | tail -60
     fi
 done
-echo "tests: $passed programs passed, $failed failed, $skipped tests skipped for want of data"
+echo "tests: $passed passed, $failed failed, $skipped skipped for want of data"
 [ $failed = 0 ]

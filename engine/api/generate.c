@@ -40,8 +40,8 @@ static einf_status tokenize_prompt(generation *g, const char *prompt, uint64_t p
 {
     const einf_generate_config *c = g->config;
     if (c->raw || !g->m->chat_template.p)
-        return einf__tokenize(g->m->vocab, prompt, prompt_bytes, EINF_TOK_BOS | (c->raw ? EINF_TOK_SPECIAL : 0), &g->ids,
-                              g->err);
+        return einf__tokenize(g->m->vocab, prompt, prompt_bytes, EINF_TOK_BOS | (c->raw ? EINF_TOK_SPECIAL : 0),
+                              &g->ids, g->err);
     if (memchr(prompt, '\0', prompt_bytes))
         return einf__fail_arg(g->err, "prompt", "a message may not hold a NUL byte");
     einf__memory *mem = &g->m->rt->memory;
@@ -175,7 +175,8 @@ static einf_status run(generation *g, const char *prompt, uint64_t prompt_bytes)
 
 static einf_status check_generate(const einf_session *s, const einf_generate_config *config, einf_error *err)
 {
-    if (config->raw < 0 || config->raw > 1) return einf__fail_arg(err, "raw", "raw is %d, expected 0 or 1", config->raw);
+    if (config->raw < 0 || config->raw > 1)
+        return einf__fail_arg(err, "raw", "raw is %d, expected 0 or 1", config->raw);
     if (s->model->vocab) return EINF_OK;
     return einf__fail(err, EINF_E_STATE, EINF_NO_OFFSET, "s", "open the model with EINF_LOAD_VOCAB",
                       "the session's model was opened without its vocabulary");

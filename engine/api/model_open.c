@@ -110,13 +110,14 @@ static einf_status open_parts(einf_model *m, const origin *o, const einf_model_c
     return EINF_OK;
 }
 
-static einf_status check_model_config(const einf_model_config *c, einf_error *err)
+static einf_status check_model_config(const einf_model_config *config, einf_error *err)
 {
-    EINF__NEED_STRUCT(c, einf_model_config, err);
+    EINF__NEED_STRUCT(config, einf_model_config, err);
     const uint32_t all = EINF_LOAD_HEADER | EINF_LOAD_VOCAB | EINF_LOAD_WEIGHTS;
-    if (c->load & ~all) return einf__fail_arg(err, "load", "load is 0x%x, known bits are 0x%x", c->load, all);
-    if (c->mode != EINF_MODE_MAP && c->mode != EINF_MODE_READ)
-        return einf__fail_arg(err, "mode", "mode is %d, expected EINF_MODE_MAP or EINF_MODE_READ", c->mode);
+    if (config->load & ~all)
+        return einf__fail_arg(err, "load", "load is 0x%x, known bits are 0x%x", config->load, all);
+    if (config->mode != EINF_MODE_MAP && config->mode != EINF_MODE_READ)
+        return einf__fail_arg(err, "mode", "mode is %d, expected EINF_MODE_MAP or EINF_MODE_READ", config->mode);
     return EINF_OK;
 }
 
@@ -166,8 +167,8 @@ einf_status einf_model_open_fd(einf_runtime *rt, int32_t fd, uint64_t offset_byt
 {
     EINF__BEGIN(err);
     if (fd < 0) return einf__fail_arg(err, "fd", "fd is %d", fd);
-    return open_model(rt, &(origin){ .fd = fd, .offset_bytes = offset_bytes, .length_bytes = length_bytes }, config, out,
-                      err);
+    const origin o = { .fd = fd, .offset_bytes = offset_bytes, .length_bytes = length_bytes };
+    return open_model(rt, &o, config, out, err);
 }
 
 einf_status einf_model_open_memory(einf_runtime *rt, const void *data, uint64_t size_bytes,

@@ -78,9 +78,11 @@ static einf_status check_config(const einf_runtime_config *c, einf_error *err)
                               (int)MAX_THREADS);
     if (c->allocator && (!c->allocator->alloc || !c->allocator->free))
         return einf__fail_arg(err, "allocator", "an allocator needs both alloc and free");
-    if (c->trace) EINF__NEED_STRUCT(c->trace, einf_trace_hooks, err);
-    if (c->gemm) EINF__NEED_STRUCT(c->gemm, einf_gemm_provider, err);
-    if (c->gemm && (!c->gemm->sgemm_nt || !c->gemm->name))
+    const einf_trace_hooks *trace = c->trace;
+    const einf_gemm_provider *gemm = c->gemm;
+    if (trace) EINF__NEED_STRUCT(trace, einf_trace_hooks, err);
+    if (gemm) EINF__NEED_STRUCT(gemm, einf_gemm_provider, err);
+    if (gemm && (!gemm->sgemm_nt || !gemm->name))
         return einf__fail_arg(err, "gemm", "a GEMM provider needs both name and sgemm_nt");
     return EINF_OK;
 }

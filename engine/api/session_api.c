@@ -97,6 +97,24 @@ einf_status einf_session_plan(const einf_model *m, const einf_session_config *co
                       (unsigned long long)out->n_ctx_fits);
 }
 
+/* Take the busy flag: one call at a time is in a session. */
+static einf_status enter(einf_session *s, einf_error *err)
+{
+    if (!atomic_flag_test_and_set(&s->busy)) return EINF_OK;
+    return einf__fail(err, EINF_E_STATE, EINF_NO_OFFSET, "s",
+                      "use one session a thread, and none from its own callbacks",
+                      "the session is in use by another call");
+}
+
+einf_status einf__session_enter(einf_session *s, einf_error *err)
+{
+    EINF__NEED(s, err);
+    EINF_TRY(einf__check_process(s->model->rt, err));
+    return enter(s, err);
+}
+
+void einf__session_leave(einf_session *s) { atomic_flag_clear(&s->busy); }
+
 einf_status einf_session_create(einf_model *m, const einf_session_config *config, einf_session **out, einf_error *err)
 {
     EINF__BEGIN(err);
@@ -121,37 +139,25 @@ einf_status einf_session_create(einf_model *m, const einf_session_config *config
                        config ? config->cancel : NULL);
     atomic_fetch_add(&m->n_sessions, 1);
     if (p.n_ctx > m->config.n_ctx_train)
-        einf__log(m->rt, EINF_LOG_WARNING, "n_ctx %u is more than the %u the model was trained with; answers may degrade",
-                  p.n_ctx, m->config.n_ctx_train);
+        einf__log(m->rt, EINF_LOG_WARNING, 
+                  "n_ctx %u is more than the %u the model was trained with; answers may degrade", p.n_ctx, m->config.n_ctx_train);
     *out = s;
     return EINF_OK;
 }
 
-void einf_session_destroy(einf_session **s)
+einf_status einf_session_destroy(einf_session **s, einf_error *err)
 {
-    if (!s || !*s) return;
+    EINF__BEGIN(err);
+    if (!s || !*s) return EINF_OK;
+    EINF_TRY(enter(*s, err)); /* never left: nobody comes after */
     einf_model *m = (*s)->model;
-    if (atomic_flag_test_and_set(&(*s)->busy)) { /* a call is in it, perhaps the one whose callback this is */
-        einf__log(m->rt, EINF_LOG_WARNING, "a session was not destroyed: it is in use by another call");
-        return;
-    }
     einf__free(&m->rt->memory, *s, (*s)->block_bytes);
     atomic_fetch_sub(&m->n_sessions, 1);
     *s = NULL;
+    return EINF_OK;
 }
 
 /* --------------------------------------------------------------------------------------------- token level -- */
-
-einf_status einf__session_enter(einf_session *s, einf_error *err)
-{
-    EINF__NEED(s, err);
-    EINF_TRY(einf__check_process(s->model->rt, err));
-    if (!atomic_flag_test_and_set(&s->busy)) return EINF_OK;
-    return einf__fail(err, EINF_E_STATE, EINF_NO_OFFSET, "s", "use one session a thread, and none from its own callbacks",
-                      "the session is in use by another call");
-}
-
-void einf__session_leave(einf_session *s) { atomic_flag_clear(&s->busy); }
 
 /* Run an expression on the timeline of a session that only this call is in. */
 #define ON_TIMELINE(s, err, call) \

@@ -86,7 +86,8 @@ static einf_status check_messages(const einf_message *messages, uint64_t n_messa
     EINF__NEED(messages, err);
     for (uint64_t i = 0; i < n_messages; i++) {
         if (messages[i].struct_size != sizeof *messages) /* they lie in an array, so the size is the stride */
-            return einf__fail(err, EINF_E_ARG, EINF_NO_OFFSET, "messages", "initialise each with EINF_INIT(einf_message)",
+            return einf__fail(err, EINF_E_ARG, EINF_NO_OFFSET, "messages",
+                              "initialise each with EINF_INIT(einf_message)",
                               "messages[%llu].struct_size is %u, expected %u", (unsigned long long)i,
                               messages[i].struct_size, (unsigned)sizeof *messages);
         if (!messages[i].role || !messages[i].content)

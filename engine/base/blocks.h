@@ -14,7 +14,7 @@
 /* 32 elements. Code of element j: low nibble of qs[j], of element j + 16: high nibble (j in 0..15). */
 typedef struct { uint16_t d; uint8_t qs[16]; } einf__block_q4_0;               /* (q - 8) * d            */
 typedef struct { uint16_t d, m; uint8_t qs[16]; } einf__block_q4_1;            /* q * d + m              */
-typedef struct { uint16_t d; uint8_t qh[4]; uint8_t qs[16]; } einf__block_q5_0;    /* (q - 16) * d, bit j of qh is the fifth */
+typedef struct { uint16_t d; uint8_t qh[4]; uint8_t qs[16]; } einf__block_q5_0;    /* (q - 16) * d; qh: fifth bits */
 typedef struct { uint16_t d, m; uint8_t qh[4]; uint8_t qs[16]; } einf__block_q5_1; /* q * d + m              */
 typedef struct { uint16_t d; int8_t qs[32]; } einf__block_q8_0;                /* q * d                  */
 typedef struct { uint16_t d; uint8_t qs[16]; } einf__block_iq4_nl;             /* codebook[q] * d        */

@@ -29,7 +29,7 @@ einf_status einf__fail_arg(einf_error *err, const char *where, const char *forma
 /** einf__fail with EINF_E_NOMEM: size_bytes were asked for, for `what`. */
 einf_status einf__fail_nomem(einf_error *err, uint64_t size_bytes, const char *what);
 
-/** Replace control characters and bytes that are no UTF-8 by '?', in place. A sequence cut off by the NUL is removed. */
+/** Replace control characters and bytes that are no UTF-8 by '?', in place. A sequence that the NUL cuts off goes. */
 void einf__make_printable(char *text);
 
 #define EINF_TRY(call) \

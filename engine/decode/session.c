@@ -124,15 +124,16 @@ static einf_status check_positions(const einf_batch *b, einf_error *err)
 
 static einf_status check_logit_rows(const einf_batch *b, einf_error *err)
 {
-    if (b->n_logit_rows && !b->logits) return einf__fail_arg(err, "logits", "logits is NULL for %u rows", b->n_logit_rows);
+    if (b->n_logit_rows && !b->logits)
+        return einf__fail_arg(err, "logits", "logits is NULL for %u rows", b->n_logit_rows);
     if (!b->logit_rows && b->n_logit_rows && b->n_logit_rows != b->n)
         return einf__fail_arg(err, "logit_rows", "logit_rows is NULL, so n_logit_rows must be 0 or %u, not %u", b->n,
                               b->n_logit_rows);
     for (uint32_t i = 0; b->logit_rows && i < b->n_logit_rows; i++) {
         const int32_t row = b->logit_rows[i];
         if (row < 0 || (uint32_t)row >= b->n || (i > 0 && row <= b->logit_rows[i - 1]))
-            return einf__fail_arg(err, "logit_rows", "row %d at index %u: rows must be ascending and in [0, %u)", row, i,
-                                  b->n);
+            return einf__fail_arg(err, "logit_rows", "row %d at index %u: rows must be ascending and in [0, %u)", row,
+                                  i, b->n);
     }
     return EINF_OK;
 }
@@ -224,7 +225,8 @@ static einf_status run_batch(einf__timeline *t, const einf_batch *b, einf_error 
         const uint64_t done = min_u32(begin + t->params.n_batch, b->n);
         if (b->progress && b->progress(b->progress_user, EINF_PHASE_PREFILL, done, b->n) != 0 && done < b->n)
             return einf__fail(err, EINF_E_CANCELLED, EINF_NO_OFFSET, NULL, NULL,
-                              "cancelled by the progress callback after %llu of %u rows", (unsigned long long)done, b->n);
+                              "cancelled by the progress callback after %llu of %u rows", (unsigned long long)done,
+                              b->n);
     }
     return EINF_OK;
 }

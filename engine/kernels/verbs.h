@@ -91,7 +91,7 @@ typedef struct einf__attention_job {
     const float *q;        /* [n_cols, n_head * k_dim] */
     const einf__kv_view *kv;
     int64_t n_cols;
-    int64_t first;         /* timeline index of column 0; column j sees keys [max(0, first + j - window + 1), first + j] */
+    int64_t first;         /* timeline index of column 0; j sees keys [max(0, first + j - window + 1), first + j] */
     int64_t window;        /* 0: all */
     int32_t n_head;
     float scale;

@@ -100,7 +100,8 @@ static einf_status read_layers(keys *k, einf__arena *arena, einf__config *c, uin
     EINF_TRY(einf__gguf_get_layers_u32(k->g, key(k, "attention.head_count_kv"), EINF__OPTIONAL, 0, 1, MAX_HEADS, n,
                                        n_head_kv, err));
     const bool has_kv = einf__gguf_find(k->g, k->text) != NULL;
-    EINF_TRY(einf__gguf_get_layers_u32(k->g, key(k, "feed_forward_length"), EINF__REQUIRED, 0, 1, MAX_FF, n, n_ff, err));
+    EINF_TRY(einf__gguf_get_layers_u32(k->g, key(k, "feed_forward_length"), EINF__REQUIRED, 0, 1, MAX_FF, n, n_ff,
+                                       err));
     c->layers = EINF__CARVE(arena, einf__layer_config, n);
     for (uint32_t i = 0; i < n; i++) {
         if (!has_kv) n_head_kv[i] = n_head[i];

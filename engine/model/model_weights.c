@@ -141,7 +141,8 @@ static einf_status bind_rule(binder *b, const rule *r, const einf__layer_config 
     const einf__gguf_tensor *t = einf__gguf_find_tensor(b->g, name);
     if (!t && (r->features & OPTIONAL_TENSOR)) return EINF_OK;
     if (!t)
-        return einf__fail(b->err, EINF_E_FORMAT, EINF_NO_OFFSET, name, "the file is incomplete; fetch or convert it again",
+        return einf__fail(b->err, EINF_E_FORMAT, EINF_NO_OFFSET, name,
+                          "the file is incomplete; fetch or convert it again",
                           "tensor %s is missing, which architecture %s requires", name, b->c->arch->name);
     EINF_TRY(check_shape(b, t, dim_value(b->c, l, r->n_in), dim_value(b->c, l, r->n_out)));
     EINF_TRY(check_type(b, t, r->role));

@@ -56,6 +56,13 @@ static void pcre_free(void *data, void *user)
     einf__free(p->mem, block, total_bytes);
 }
 
+/* PCRE2 does not tell how much it wanted. */
+static einf_status fail_memory(einf_error *err)
+{
+    return einf__fail(err, EINF_E_NOMEM, EINF_NO_OFFSET, "tokenizer.ggml.pre", "free memory, or raise the limit",
+                      "no memory for the patterns of the pre-tokenizer");
+}
+
 /* ------------------------------------------------------------------------------------------------ compile -- */
 
 static einf_status compile(einf__pretokenizer *p, const char *pattern, pcre2_code **code, einf_error *err)
@@ -63,17 +70,17 @@ static einf_status compile(einf__pretokenizer *p, const char *pattern, pcre2_cod
     int number = 0;
     size_t at = 0;
     pcre2_compile_context *context = pcre2_compile_context_create(p->general);
-    if (!context) return einf__fail_nomem(err, 0, "a pre-tokenizer pattern");
+    if (!context) return fail_memory(err);
     const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK | PCRE2_NO_AUTO_CAPTURE | PCRE2_DOLLAR_ENDONLY;
     *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &number, &at, context);
     pcre2_compile_context_free(context);
-    if (!*code && number == PCRE2_ERROR_HEAP_FAILED) return einf__fail_nomem(err, 0, "a pre-tokenizer pattern");
+    if (!*code && number == PCRE2_ERROR_HEAP_FAILED) return fail_memory(err);
     if (!*code)
         return einf__fail(err, EINF_E_INTERNAL, EINF_NO_OFFSET, "tokenizer.ggml.pre", "PCRE2 needs Unicode support",
                           "PCRE2 refuses a pattern with error %d at %llu", number, (unsigned long long)at);
     /* Fails where PCRE2 has no JIT and where executable memory is forbidden: then the interpreter does the work. */
     if (pcre2_jit_compile(*code, PCRE2_JIT_COMPLETE) != 0) p->jit = false;
-    return atomic_load(&p->refused) ? einf__fail_nomem(err, 0, "a pre-tokenizer pattern") : EINF_OK;
+    return atomic_load(&p->refused) ? fail_memory(err) : EINF_OK;
 }
 
 static einf_status compile_all(einf__pretokenizer *p, const einf__pre_rule *rule, einf_error *err)
@@ -82,7 +89,7 @@ static einf_status compile_all(einf__pretokenizer *p, const einf__pre_rule *rule
     const char *const *patterns = einf__pre_rule_patterns(rule, &n);
     p->general = pcre2_general_context_create(pcre_alloc, pcre_free, p);
     p->limits = p->general ? pcre2_match_context_create(p->general) : NULL;
-    if (!p->limits) return einf__fail_nomem(err, 0, "the pre-tokenizer");
+    if (!p->limits) return fail_memory(err);
     (void)pcre2_set_match_limit(p->limits, MATCH_LIMIT);
     (void)pcre2_set_heap_limit(p->limits, HEAP_LIMIT_KIB);
     p->jit = true;
@@ -152,7 +159,7 @@ static einf_status cut(const run *r, uint32_t i_code, uint32_t begin, uint32_t e
     if (i_code == r->p->n_codes) return r->fn(r->arg, begin, end) ? EINF_OK : EINF_E_NOMEM;
     for (uint32_t at = begin; at < end;) {
         const int found = match_once(r, i_code, begin, end, at);
-        if (found == PCRE2_ERROR_NOMEMORY) return einf__fail_nomem(r->err, 0, "matching a pre-tokenizer pattern");
+        if (found == PCRE2_ERROR_NOMEMORY) return fail_memory(r->err);
         if (found < 0 && found != PCRE2_ERROR_NOMATCH)
             return einf__fail(r->err, EINF_E_INTERNAL, EINF_NO_OFFSET, "tokenizer.ggml.pre", NULL,
                               "PCRE2 fails with error %d at byte %u of a text", found, at);
@@ -170,7 +177,7 @@ einf_status einf__pretokenize(const einf__pretokenizer *p, const char *text, uin
                               void *arg, einf_error *err)
 {
     run r = { p, text, pcre2_match_data_create(1, p->general), fn, arg, err };
-    if (!r.match) return einf__fail_nomem(err, 0, "matching a pre-tokenizer pattern");
+    if (!r.match) return fail_memory(err);
     const einf_status status = cut(&r, 0, 0, n_bytes);
     pcre2_match_data_free(r.match);
     return status;

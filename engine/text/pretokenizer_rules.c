@@ -52,8 +52,8 @@
     "\\x{10cc0}-\\x{10cf2}\\x{118a0}-\\x{118df}\\x{1e900}-\\x{1e943}"
 
 enum {
-    P_DEFAULT, P_LLAMA3, P_JAIS2, P_DEEPSEEK_LLM, P_DEEPSEEK3, P_SPARK, P_YOUTU, P_DEEPSEEK_CODER, P_FALCON, P_STARCODER,
-    P_GPT2, P_QWEN2, P_QWEN35, P_BLOOM, P_VIKING, P_TEKKEN, P_CHAMELEON, P_GPT4O, P_GRANITE_EMB, P_BAILING,
+    P_DEFAULT, P_LLAMA3, P_JAIS2, P_DEEPSEEK_LLM, P_DEEPSEEK3, P_SPARK, P_YOUTU, P_DEEPSEEK_CODER, P_FALCON,
+    P_STARCODER, P_GPT2, P_QWEN2, P_QWEN35, P_BLOOM, P_VIKING, P_TEKKEN, P_CHAMELEON, P_GPT4O, P_GRANITE_EMB, P_BAILING,
     P_SEED_CODER, P_UFAKZEKA, P_LAGUNA, P_EXAONE_MOE, P_MINICPM5, N_PATTERN_LISTS
 };
 
@@ -71,8 +71,9 @@ static const char *const pattern_lists[N_PATTERN_LISTS][EINF__PRE_MAX_PATTERNS +
     [P_SPARK] = { "\\p{N}{1,3}", CJK,
                   ASCII_PUNCT "[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+|[\\r\\n]|[" W
                   "]+(?![^" W "])|[" W "]+", "\\p{N}" },
-    [P_YOUTU] = { "[\\x{ac00}-\\x{d7a3}\\x{3131}-\\x{318e}]+|[\\x{ff01}\\x{2026}\\x{201c}\\x{201d}\\x{2018}\\x{2019}\\x{2014}"
-                  "\\x{ff1a}\\x{ff1b}\\x{ff0c}\\x{3001}-\\x{303f}\\x{fe30}-\\x{fe4f}]+|[\\x{3105}-\\x{312f}]+|" CJK,
+    [P_YOUTU] = { "[\\x{ac00}-\\x{d7a3}\\x{3131}-\\x{318e}]+|[\\x{ff01}\\x{2026}\\x{201c}\\x{201d}\\x{2018}\\x{2019}"
+                  "\\x{2014}\\x{ff1a}\\x{ff1b}\\x{ff0c}\\x{3001}-\\x{303f}\\x{fe30}-\\x{fe4f}]+|"
+                  "[\\x{3105}-\\x{312f}]+|" CJK,
                   "[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+(?:" CONTRACTION ")?|\\p{N}|" MARKS_SLASH "|" BLANKS },
     [P_DEEPSEEK_CODER] = { "[\\r\\n]", "[" W "]?\\p{L}+", "[" W "]?\\p{P}+", DEEPSEEK_CJK, "\\p{N}" },
     [P_FALCON] = { "[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]" },

@@ -43,8 +43,8 @@ typedef struct einf__text_work {
     einf__pair_memo memos[EINF__PAIR_MEMOS];
 } einf__text_work;
 
-/** Priority of merging the symbols [left, right) and [right, end) of a word, the lower the sooner, EINF__NO_PAIR: never.
- *  *id: the token they make. */
+/** Priority of merging two symbols, the right of which ends at byte end of the word: the lower the sooner,
+ *  EINF__NO_PAIR: never. *id: the token they make. */
 typedef uint32_t (*einf__pair_fn)(einf__text_work *w, const char *word, const einf__symbol *left,
                                   const einf__symbol *right, uint32_t end, int32_t *id);
 /** Merge w->symbols, [*n] and the end of the word behind them, until no pair is left: always the pair of the lowest

@@ -32,13 +32,14 @@ void einf__ids_deinit(einf__ids *list)
     *list = (einf__ids){ NULL, 0, 0, list->mem };
 }
 
-/* As large as the text makes worth it. Without memory for it the call goes on without. */
-static void open_cache(einf__text_work *w, uint64_t n_bytes)
+/* As large as the text makes worth it; none for a short one. */
+static einf_status open_cache(einf__text_work *w, uint64_t n_bytes, einf_error *err)
 {
-    if (n_bytes < 512) return;
+    if (n_bytes < 512) return EINF_OK;
     w->n_cached = 64;
     while (w->n_cached < MAX_CACHED && w->n_cached < n_bytes / 16) w->n_cached *= 2;
     w->cache = einf__alloc_zero(w->mem, (size_t)w->n_cached * sizeof *w->cache);
+    return w->cache ? EINF_OK : einf__fail_nomem(err, w->n_cached * sizeof *w->cache, "the word cache");
 }
 
 static void close_work(einf__text_work *w)
@@ -105,8 +106,8 @@ einf_status einf__tokenize(const einf__vocab *v, const char *text, uint64_t n_by
     w.out = out;
     einf__queue_init(&w.queue);
     for (uint32_t i = 0; i < EINF__PAIR_MEMOS; i++) w.memos[i].left = -1;
-    open_cache(&w, n_bytes);
-    einf_status status = push_special(&w, around && (s->add_bos || bert), s->bos, err);
+    einf_status status = open_cache(&w, n_bytes, err);
+    if (status == EINF_OK) status = push_special(&w, around && (s->add_bos || bert), s->bos, err);
     if (status == EINF_OK) status = tokenize_text(&w, text, (uint32_t)n_bytes, (flags & EINF_TOK_SPECIAL) != 0, err);
     if (status == EINF_OK && bert) status = push_special(&w, around, s->sep, err);
     else if (status == EINF_OK) status = push_special(&w, around && s->add_eos, s->eos, err);

@@ -40,8 +40,8 @@ static bool merge_word(einf__text_work *w, const char *text, uint32_t n_bytes)
     for (uint32_t i = 0; i < n_bytes;) {
         const uint32_t wanted = einf__utf8_lead_bytes(text[i]);
         const uint32_t step = wanted < n_bytes - i ? wanted : n_bytes - i;
-        const bool ascii = (uint8_t)text[i] < 0x80;
-        s[n++] = (einf__symbol){ ascii ? w->v->ascii_ids[(uint8_t)text[i]] : einf__token_find(w->v, text + i, step), i };
+        const uint8_t c = (uint8_t)text[i];
+        s[n++] = (einf__symbol){ c < 0x80 ? w->v->ascii_ids[c] : einf__token_find(w->v, text + i, step), i };
         i += step;
     }
     s[n] = (einf__symbol){ -1, n_bytes };

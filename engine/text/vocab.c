@@ -216,7 +216,7 @@ static void note_neighbours(einf__vocab *v, const uint8_t *text, uint32_t n)
     for (uint32_t j = 1; j < n; j++) {
         const uint8_t c = text[j];
         if (c < 0x80) v->before_ascii[text[j - 1]][c >> 3] |= (uint8_t)(1u << (c & 7));
-        else if (c == 0xe2 && n - j >= 3 && text[j + 1] == 0x96 && text[j + 2] == 0x81) v->before_space[text[j - 1]] = 1;
+        else if (n - j >= 3 && memcmp(text + j, "\xe2\x96\x81", 3) == 0) v->before_space[text[j - 1]] = 1;
     }
 }
 

@@ -99,10 +99,8 @@ static inline bool is_token(const einf__vocab *v, int32_t id, const char *left, 
     return memcmp(text, left, n_left) == 0 && memcmp(text + n_left, right, n_right) == 0;
 }
 
-/* The token that two pieces make. Files list merges in the order of the tokens they make, mostly: try the last one
- * again and its successor before hashing. Of equal texts the first id must be found, hence the look-up after a hit
- * on a successor is spared only when the vocabulary has no equal texts: a duplicate there has a predecessor in the
- * table, which einf__token_find would give. */
+/* The token that two pieces make. Files list the merges that make one token in a row, mostly: try the last one again
+ * before hashing. joined has room for the longest token. */
 static int32_t find_made(const einf__vocab *v, int32_t last, const char *left, uint64_t n_left, const char *right,
                          uint64_t n_right, char *joined)
 {

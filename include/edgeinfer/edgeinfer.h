@@ -361,8 +361,8 @@ EINF_API einf_status einf_session_plan(const einf_model *m, const einf_session_c
  *  of its prompt excepted. config may be NULL. Needs EINF_LOAD_WEIGHTS. */
 EINF_API einf_status einf_session_create(einf_model *m, const einf_session_config *config, einf_session **out,
                                          einf_error *err);
-/** Free. While a call is in the session, also from a callback of that call, nothing happens but a warning in the log. */
-EINF_API void einf_session_destroy(einf_session **s);
+/** Destroy. EINF_E_STATE and nothing happens while a call is using the session, as from one of its callbacks. */
+EINF_API einf_status einf_session_destroy(einf_session **s, einf_error *err);
 
 /* --------------------------------------------------------------------------------------------- generate -- */
 

@@ -66,7 +66,7 @@ float *golden_logits(const golden *g, const einf_session_config *config, const i
     batch.logit_rows = rows;
     batch.n_logit_rows = n_rows;
     assert_ok(einf_session_append(s, &batch, &err), &err);
-    einf_session_destroy(&s);
+    einf_session_destroy(&s, NULL);
     return logits;
 }
 

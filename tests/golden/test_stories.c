@@ -49,7 +49,7 @@ static void test_stories260k(void **state)
         assert_int_equal(strncmp(t.p, expected, n_golden), 0);
         assert_int_equal(result.n_generated, 200);
         assert_int_equal(result.stop_reason, EINF_STOP_LENGTH);
-        einf_session_destroy(&s);
+        einf_session_destroy(&s, NULL);
         golden_close(&g);
     }
     free(path);
@@ -79,7 +79,7 @@ static int ask_all(const char *model_path, char *questions, int *n_asked)
         n_right += strcmp(t.p, answer) == 0;
         ++*n_asked;
     }
-    einf_session_destroy(&s);
+    einf_session_destroy(&s, NULL);
     golden_close(&g);
     return n_right;
 }
@@ -99,8 +99,8 @@ static void test_small_world(void **state)
 
 int main(void)
 {
-#define MODEL(type) \
-    { "small-world " type, test_small_world, NULL, NULL, (void *)(uintptr_t) "models/small-world/small-world-" type ".gguf" }
+#define PATH(type) "models/small-world/small-world-" type ".gguf"
+#define MODEL(type) { "small-world " type, test_small_world, NULL, NULL, (void *)(uintptr_t)PATH(type) }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories260k), MODEL("F16"), MODEL("Q8_0"), MODEL("Q4_K_M"),
     };

@@ -109,8 +109,8 @@ static void test_greedy(void **state)
         assert_true(gap < 0.5);
     }
     cJSON_Delete(cases);
-    einf_session_destroy(&exact);
-    einf_session_destroy(&plain);
+    einf_session_destroy(&exact, NULL);
+    einf_session_destroy(&plain, NULL);
     golden_close(&g);
 }
 
@@ -164,7 +164,7 @@ static distance measure(const golden *g, bool exact, const int32_t *ids, uint32_
     }
     free(logits);
     free(log_p);
-    einf_session_destroy(&s);
+    einf_session_destroy(&s, NULL);
     return d;
 }
 

@@ -45,7 +45,8 @@ INLINE void score_tile(einf__dtype type, int n_q, int n_keys, float *scores, con
 }
 
 /* scores[i][p], i in [0, n_q): of keys [key, key + n_keys). */
-INLINE void score_block(einf__dtype type, int n_q, float *scores, const einf__attend *a, int i0, int64_t key, int n_keys)
+INLINE void score_block(einf__dtype type, int n_q, float *scores, const einf__attend *a, int i0, int64_t key,
+                        int n_keys)
 {
     int p = 0;
     for (; p + KEYS_AT_ONCE <= n_keys; p += KEYS_AT_ONCE)

@@ -70,7 +70,7 @@ static inline void fixture_session(fixture *f, model_family family, uint32_t n_c
 static inline void fixture_close(fixture *f)
 {
     f->err = test_error();
-    einf_session_destroy(&f->s);
+    einf_session_destroy(&f->s, NULL);
     assert_null(f->s);
     assert_ok(einf_model_close(&f->m, &f->err), &f->err);
     assert_null(f->m);

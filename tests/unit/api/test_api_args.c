@@ -136,8 +136,8 @@ static void test_null_session(void **state)
     refuses_null(&f, einf_session_plan(f.m, NULL, NULL, &f.err), "out");
     refuses_null(&f, einf_session_create(NULL, NULL, &s, &f.err), "m");
     refuses_null(&f, einf_session_create(f.m, NULL, NULL, &f.err), "out");
-    einf_session_destroy(NULL);
-    einf_session_destroy(&s);
+    einf_session_destroy(NULL, NULL);
+    einf_session_destroy(&s, NULL);
     refuses_null(&f, einf_session_append(NULL, &batch, &f.err), "s");
     refuses_null(&f, einf_session_append(f.s, NULL, &f.err), "batch");
     refuses_null(&f, einf_session_append_tokens(NULL, &id, 1, &f.err), "s");
@@ -219,15 +219,15 @@ static void test_struct_sizes(void **state)
     refuses_sizes(&f, rc, einf_runtime_create(&rc, &rt, &f.err), "config");
     einf_trace_hooks trace = EINF_INIT(einf_trace_hooks);
     rc.trace = &trace;
-    refuses_sizes(&f, trace, einf_runtime_create(&rc, &rt, &f.err), "c->trace");
+    refuses_sizes(&f, trace, einf_runtime_create(&rc, &rt, &f.err), "trace");
     rc.trace = NULL;
     einf_gemm_provider gemm = { .struct_size = sizeof gemm, .name = "none", .sgemm_nt = no_gemm };
     rc.gemm = &gemm;
-    refuses_sizes(&f, gemm, einf_runtime_create(&rc, &rt, &f.err), "c->gemm");
+    refuses_sizes(&f, gemm, einf_runtime_create(&rc, &rt, &f.err), "gemm");
     einf_runtime_info ri = EINF_INIT(einf_runtime_info);
     refuses_sizes(&f, ri, einf_runtime_get_info(f.rt, &ri, &f.err), "out");
     einf_model_config mc = EINF_INIT(einf_model_config);
-    refuses_sizes(&f, mc, einf_model_open(f.rt, "x", &mc, &m, &f.err), "c");
+    refuses_sizes(&f, mc, einf_model_open(f.rt, "x", &mc, &m, &f.err), "config");
     einf_model_info mi = EINF_INIT(einf_model_info);
     refuses_sizes(&f, mi, einf_model_get_info(f.m, &mi, &f.err), "out");
     einf_kv kv = EINF_INIT(einf_kv);
@@ -601,7 +601,7 @@ static void test_not_loaded(void **state)
     assert_status(einf_generate(f.s, "a", 1, NULL, NULL, &f.err), &f.err, EINF_E_STATE);
     assert_error_says(&f.err, "EINF_LOAD_VOCAB");
     assert_int_equal(einf_token_ends_answer(f.m, 319), 0);
-    einf_session_destroy(&f.s);
+    einf_session_destroy(&f.s, NULL);
     f.err = test_error();
     assert_ok(einf_model_close(&f.m, &f.err), &f.err);
 

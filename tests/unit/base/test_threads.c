@@ -57,7 +57,8 @@ typedef struct counted {
 static void count_items(void *arg, int64_t begin, int64_t end, int32_t i_thread)
 {
     counted *c = arg;
-    if (begin < 0 || begin >= end || end > c->n_items || end - begin > c->grain || i_thread < 0 || i_thread >= c->n_threads)
+    if (begin < 0 || begin >= end || end > c->n_items || end - begin > c->grain || i_thread < 0 ||
+        i_thread >= c->n_threads)
         (void)atomic_fetch_add(&c->n_bad, 1);
     for (int64_t i = begin; i < end; i++) c->seen[i]++;
 }

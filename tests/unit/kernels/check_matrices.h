@@ -102,7 +102,8 @@ static double attend_exact(double *out, const float *q, const cache *s, bool f16
     for (int64_t p = 0; p < n; p++) {
         const double w = exp(scores[p] - max);
         weight += w;
-        for (int32_t e = 0; e < a->v_dim; e++) out[e] += w * get_element(&s->v, f16, (a->key_begin + p) * s->v_stride + e);
+        const int64_t row = (a->key_begin + p) * s->v_stride;
+        for (int32_t e = 0; e < a->v_dim; e++) out[e] += w * get_element(&s->v, f16, row + e);
     }
     for (int32_t e = 0; e < a->v_dim; e++) out[e] /= weight;
     free(scores);
@@ -127,7 +128,8 @@ static void check_attend_shape(const check *c, bool f16, int32_t n_q, int32_t k_
         double want[256];
         const double magnitude = attend_exact(want, a.q + i * q_stride, &s, f16, &a);
         /* |v| <= 1. An error in a score scales its weight; weights and sums round a few times a key. */
-        const double bound = 2.0 * (double)EINF__TOL_REORDER(k_dim) * magnitude + 4e-7 + (double)EINF__TOL_REORDER(n_keys);
+        const double bound = 2.0 * (double)EINF__TOL_REORDER(k_dim) * magnitude + (double)EINF__TOL_REORDER(n_keys)
+                             + 4e-7;
         for (int32_t e = 0; e < v_dim; e++)
             assert_within(c, (double)a.out[i * out_stride + e], want[e], bound, "element", e);
         for (int64_t e = v_dim; e < out_stride && i + 1 < n_q; e++) assert_true(is_canary(a.out + i * out_stride + e));
@@ -145,8 +147,8 @@ static void check_attend(const check *c, bool f16)
     static const int64_t counts[] = {1, 2, 3, 5, 8, 63, 64, 65, 130};
     for (size_t d = 0; d < TEST_COUNT(dims); d++)
         for (size_t n = 0; n < TEST_COUNT(counts); n++)
-            check_attend_shape(c, f16, 1 + (int32_t)(n % EINF__ATTEND_MAX_Q), dims[d].k, dims[d].v, (int64_t)(d + n) % 4,
-                               counts[n], 0.0f);
+            check_attend_shape(c, f16, 1 + (int32_t)(n % EINF__ATTEND_MAX_Q), dims[d].k, dims[d].v,
+                               (int64_t)(d + n) % 4, counts[n], 0.0f);
     for (int32_t n_q = 1; n_q <= EINF__ATTEND_MAX_Q; n_q++) {
         check_attend_shape(c, f16, n_q, 64, 64, 7, 70, 0.0f);
         check_attend_shape(c, f16, n_q, 32, 32, 0, 300, 0.5f); /* scores up to hundreds, rising */

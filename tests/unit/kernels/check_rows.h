@@ -65,7 +65,8 @@ static void check_quantize_q8(const check *c)
             assert_memory_equal(q.data, q_ref, (size_t)n);
             assert_memory_equal(d.data, d_ref, (size_t)n_groups * 4);
             assert_memory_equal(sums.data, sums_ref, (size_t)n_groups * 4);
-            for (int g = 0; g < n_groups; g++) check_group(c, floats(&x) + 32 * g, q_ref + 32 * g, d_ref[g], sums_ref + 2 * g);
+            for (int g = 0; g < n_groups; g++)
+                check_group(c, floats(&x) + 32 * g, q_ref + 32 * g, d_ref[g], sums_ref + 2 * g);
             guard_free(&x);
             guard_free(&q);
             guard_free(&d);
@@ -242,7 +243,7 @@ static void check_geglu(const check *c)
 
 /* --------------------------------------------------------------------------------------------------- rotation -- */
 
-/* first(p), second(p): the two elements of pair p. */
+/* Pair p is (2 p, 2 p + 1), or (p, p + n) with neox. */
 static void check_rope(const check *c, einf__rope_fn fn, bool neox)
 {
     for (size_t l = 0; l < TEST_COUNT(row_lengths); l++) {

@@ -27,7 +27,8 @@ static void fill_blocks(uint8_t *w, einf__dtype type, int64_t n_blocks, int patt
     int at[2];
     const int n_halves = oracle_halves(type, at);
     for (int64_t b = 0; b < n_blocks; b++, w += block_bytes) {
-        for (int i = 0; i < block_bytes; i++) w[i] = (uint8_t)(pattern == BYTES_RANDOM ? random_u32() : (unsigned)pattern);
+        for (int i = 0; i < block_bytes; i++)
+            w[i] = (uint8_t)(pattern == BYTES_RANDOM ? random_u32() : (unsigned)pattern);
         for (int i = 0; i < n_halves; i++) put_half(w + at[i], max_exponent);
         if (type == EINF__F32 || type == EINF__BF16) { /* finite, at most 2^(max_exponent - 15) or so */
             const float f = random_unit() * ldexpf(1.0f, max_exponent - 15);

@@ -11,7 +11,8 @@
 
 #include "engine/base/dtype.h"
 
-/* value = factor * (stored - bias) + offset; magnitude is the sum of its parts' magnitudes: what rounding scales with. */
+/* value = factor * (stored - bias) + offset; magnitude is the sum of its parts' magnitudes, what rounding scales
+ * with. */
 typedef struct element {
     double value, magnitude;
 } element;

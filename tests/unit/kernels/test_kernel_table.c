@@ -2,8 +2,10 @@
  * test_kernel_table.c - who fills which slot: written down for every CPU mask, so that a rung cannot vanish unnoticed.
  */
 #include <edgeinfer/edgeinfer.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "engine/base/cpu.h"
 #include "engine/kernels/kernels.h"
 #include "tests/support/test_support.h"
 
@@ -102,18 +104,27 @@ static void no_instruction_sets(void **state)
     einf__kernels_init(&k, 0, NULL);
     assert_rung(&k, false, NULL);
     assert_null(k.gemm_user);
+    einf__kernels_init(&k, ~(uint32_t)EINF_CPU_AVX2, NULL); /* nothing is built on what is forbidden */
+    assert_rung(&k, false, NULL);
+}
+
+/* Even filling the table runs code compiled for the rung. */
+static bool machine_lacks_avx2(void)
+{
+    const bool lacks = HAS_AVX2_RUNG && !(einf__cpu_features() & EINF_CPU_AVX2);
+    if (lacks) printf("this machine has no AVX2: nothing to check\n");
+    return lacks;
 }
 
 static void avx2(void **state)
 {
     (void)state;
+    if (machine_lacks_avx2()) return;
     einf__kernels k;
     memset(&k, 0x5a, sizeof k);
     einf__kernels_init(&k, EINF_CPU_AVX2, NULL);
     assert_rung(&k, true, NULL);
     assert_null(k.gemm_user);
-    einf__kernels_init(&k, ~0u & ~(uint32_t)EINF_CPU_AVX2, NULL); /* nothing is built on what is forbidden */
-    assert_rung(&k, false, NULL);
     einf__kernels_init(&k, ~0u, NULL);
     assert_rung(&k, true, NULL);
 }
@@ -139,6 +150,7 @@ static void provider_fills_plain_slots(void **state)
 static void simd_goes_before_provider(void **state)
 {
     (void)state;
+    if (machine_lacks_avx2()) return;
     fake_gemm f = {0};
     const einf_gemm_provider provider = fake_provider(&f);
     einf__kernels k;

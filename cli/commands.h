@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * verbs.h - what each verb does; every function returns the exit code, after a message if it is not 0.
+ * commands.h - what each verb does; every function returns the exit code, after a message if it is not 0.
  */
-#ifndef CLI_VERBS_H
-#define CLI_VERBS_H
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
 
 #include "cli/options.h"
 

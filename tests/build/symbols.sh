@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# symbols.sh LIBDIR - what the built libraries call and show: nothing that ends, writes to, or asks the host process;
+# exported names begin with einf_; no writable data but what is listed here; the SONAME carries the ABI number.
+set -u
+lib=$1 failed=0
+fail() { echo "FAIL  $*"; failed=1; }
+
+forbidden='abort|_?exit|_Exit|quick_exit|__assert_fail|__assert|v?f?printf|v?dprintf|__v?f?printf_chk|puts|fputs|putchar|putc|fputc|fwrite|perror|stdout|stderr|stdin|getenv|secure_getenv|setenv|putenv|signal|sigaction|fork|vfork|system|popen|atexit|setlocale|longjmp|_longjmp|siglongjmp|__longjmp_chk|srand|rand|strtok|strerror|localtime|gmtime|malloc_hook'
+# Allocation goes through the host's allocator: posix_memalign and free are its default, in memory.c alone.
+for file in "$lib"/libedgeinfer.so "$lib"/libedgeinfer.a "$lib"/libedgeinfer-blas.so "$lib"/libedgeinfer-blas.a; do
+    [ -e "$file" ] || { case $file in *blas*) continue ;; *) fail "$file is missing"; continue ;; esac; }
+    case $file in *.so) nm="nm -D --undefined-only" ;; *) nm="nm --undefined-only" ;; esac
+    names=$($nm "$file" | awk 'NF >= 2 { sub(/@.*/, "", $NF); print $NF }' | sort -u)
+    [ "$(echo "$names" | wc -l)" -gt 3 ] || fail "$file: could not read its symbols"
+    bad=$(echo "$names" | grep -xE "$forbidden" | tr '\n' ' ')
+    if [ -n "$bad" ]; then fail "$file calls: $bad"; else echo "ok    $file calls nothing forbidden"; fi
+done
+heap=$(nm --undefined-only "$lib/libedgeinfer.a" | awk '/^memory\.o:/ { skip = 1 } /^[a-z0-9_]+\.o:/ && !/^memory/ { skip = 0 } !skip { print $NF }' |
+    grep -xE 'malloc|calloc|realloc|free|posix_memalign|aligned_alloc|strdup|strndup' | sort -u | tr '\n' ' ')
+[ -z "$heap" ] && echo "ok    the heap is reached through memory.c alone" || fail "the heap is reached outside memory.c: $heap"
+
+for so in "$lib"/libedgeinfer.so "$lib"/libedgeinfer-blas.so; do
+    [ -e "$so" ] || continue
+    bad=$(nm -D --defined-only "$so" | awk '{ print $NF }' | grep -v '^einf_[a-z]' | tr '\n' ' ')
+    [ -z "$bad" ] && echo "ok    $so exports einf_ names alone" || fail "$so exports: $bad"
+    soname=$(readelf -d "$so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+    abi=$(sed -n 's/^.define EINF_ABI_VERSION \([0-9]*\).*/\1/p' include/edgeinfer/edgeinfer.h)
+    [ "$soname" = "$(basename "$so").$abi" ] && echo "ok    SONAME $soname" || fail "$so has the SONAME $soname"
+done
+# Every public prototype is exported, and nothing else.
+declared=$(sed -n 's/^EINF_API .*[ *]\(einf_[a-z0-9_]*\)(.*/\1/p' include/edgeinfer/edgeinfer.h include/edgeinfer/lowlevel.h | sort -u)
+exported=$(nm -D --defined-only "$lib/libedgeinfer.so" | awk '{ print $NF }' | sort -u)
+[ "$declared" = "$exported" ] && echo "ok    the headers declare what is exported" ||
+    fail "declared and exported differ: $(printf '%s\n%s\n' "$declared" "$exported" | sort | uniq -u | tr '\n' ' ')"
+
+data=$(nm "$lib/libedgeinfer.a" | awk '$2 ~ /^[bBdDC]$/ { print $3 }' | grep -vE '^\.|^__(asan|ubsan|tsan|odr)' | sort -u | tr '\n' ' ')
+[ -z "$data" ] && echo "ok    no writable data in the engine" || fail "writable data in the engine: $data"
+exit $failed
