@@ -42,7 +42,8 @@ static einf_status open_most(cli_engine *e, einf_error *limit, einf_error *err)
         *err = (einf_error)EINF_INIT(einf_error);
         status = cli_engine_open(e, e->options->model, loads[i], false, err);
         if (status == EINF_OK) return status;
-        if (i == 0) *limit = *err;
+        /* Of the reasons the one that no other vocabulary or template would take away. */
+        if (i == 0 || (loads[i] & EINF_LOAD_WEIGHTS && status == EINF_E_UNSUPPORTED)) *limit = *err;
         if (status != EINF_E_FORMAT && status != EINF_E_UNSUPPORTED && status != EINF_E_LIMIT) return status;
     }
     return status;

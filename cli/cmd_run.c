@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * cmd_run.c - answer a prompt: text to stdout as it is made, or one JSON object at the end.
  *
- * Nothing but the answer goes to stdout. A newline is added behind it on a terminal alone, so that a pipe or a file
- * receives the answer's bytes and no more.
+ * Nothing but the answer goes to stdout. It ends its line: a newline is added where the answer has none of its own, so
+ * that a terminal's prompt and a shell's `read` find what they expect. --json has the answer's bytes and no more.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,7 +147,7 @@ static int conclude(answer *a, const einf_result *r, einf_status status, const e
         const int code = print_json(a, r, status, total_s);
         if (code) return code;
     } else if (!a->options->json) {
-        if (r->n_generated > 0 && !a->ends_line && isatty(STDOUT_FILENO)) cli_write("\n", 1);
+        if (r->n_generated > 0 && !a->ends_line) cli_write("\n", 1);
         if (!failed) print_statistics(a, r, total_s);
     }
     return status == EINF_OK ? EXIT_DONE : cli_print_error(err, NULL);

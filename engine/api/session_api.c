@@ -139,8 +139,9 @@ einf_status einf_session_create(einf_model *m, const einf_session_config *config
                        config ? config->cancel : NULL);
     atomic_fetch_add(&m->n_sessions, 1);
     if (p.n_ctx > m->config.n_ctx_train)
-        einf__log(m->rt, EINF_LOG_WARNING, 
-                  "n_ctx %u is more than the %u the model was trained with; answers may degrade", p.n_ctx, m->config.n_ctx_train);
+        einf__log(m->rt, EINF_LOG_WARNING,
+                  "n_ctx %u is more than the %u the model was trained with; answers may degrade", p.n_ctx,
+                  m->config.n_ctx_train);
     *out = s;
     return EINF_OK;
 }

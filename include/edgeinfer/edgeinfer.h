@@ -418,8 +418,8 @@ typedef struct einf_result {
 
 /** Answer a prompt. The session keeps the part of its timeline that the new prompt shares and computes the rest.
  *  *result is filled even when the call fails half-way. EINF_E_CTX_FULL: the prompt needs more than n_ctx; nothing is
- *  ever cut silently. EINF_E_CANCELLED: the session stays usable; its timeline ends where the prompt parted from it when
- *  the prompt was not yet computed, else behind the tokens generated so far. */
+ *  ever cut silently. EINF_E_CANCELLED: the session stays usable; its timeline ends where the prompt parted from it
+ *  when the prompt was not yet computed, else behind the tokens generated so far. */
 EINF_API einf_status einf_generate(einf_session *s, const char *prompt, uint64_t prompt_bytes,
                                    const einf_generate_config *config, einf_result *result, einf_error *err);
 

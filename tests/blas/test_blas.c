@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * test_blas.c - OpenBLAS as GEMM provider: it fills the slot of a runtime without SIMD kernels, the engine's own kernels
- * go before it, and the logits that come out are the golden ones.
+ * test_blas.c - OpenBLAS as GEMM provider: it fills the slot of a runtime without SIMD kernels, the engine's own
+ * kernels go before it, and the logits that come out are the golden ones.
  */
 #include <edgeinfer/blas.h>
 

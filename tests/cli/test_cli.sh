@@ -160,7 +160,7 @@ question="Jonas goes to the station. Iris walks to the market. Where is Jonas?"
 answer="Jonas is in the station."
 expect 0 "run" run "$model" -p "$question"
 check "run: the answer alone on stdout" test "$(cat "$out")" = "$answer"
-check "run: no newline added on a pipe" size_is "$out" ${#answer}
+check "run: one newline behind the answer" size_is "$out" $((${#answer} + 1))
 check "run: statistics on stderr" grep -q 'tokens at .* tok/s, prompt .* tokens .* peak memory .* MiB' "$err"
 expect 0 "run -q" run -q -m "$model" -p "$question"
 check "run -q: stderr is empty" test ! -s "$err"

@@ -3,7 +3,7 @@
  */
 #include "tests/unit/text/text_fixture.h"
 
-/* Refused with this status, at the value of `key`, in a message with both texts. */
+/* Refused with this status, at the value of `key` (the first item of an array), in a message with both texts. */
 static void assert_refused(gguf_build *b, einf_status expected, const char *key, const char *says, const char *says_too)
 {
     fixture f;
@@ -14,7 +14,8 @@ static void assert_refused(gguf_build *b, einf_status expected, const char *key,
     assert_error_says(&f.err, says_too);
     if (key) {
         assert_string_equal(f.err.where, key);
-        assert_int_equal(f.err.offset, at);
+        const einf__gguf_kv *kv = einf__gguf_find(&f.g, key);
+        assert_int_equal(f.err.offset, at + (kv->type == EINF__GGUF_ARRAY ? 4 + 8 : 0)); /* item type, count */
     }
     fixture_close(&f);
 }
@@ -114,7 +115,7 @@ static void test_token_texts(void **state)
         char buf[8];
         assert_int_equal(einf__detokenize(f.v, (const int32_t[]){ 0, 1, 5 }, 3, false, buf, sizeof buf), 1);
         einf__ids ids = ids_of_n(&f, huge, sizeof huge, 0);
-        assert_true(ids.n > 0);
+        assert_int_equal(ids.n > 0, i != 1); /* BERT's: neither the word nor an unknown token */
         einf__ids_deinit(&ids);
         fixture_close(&f);
     }
