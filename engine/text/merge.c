@@ -66,17 +66,20 @@ static uint32_t merge_short(einf__text_work *w, const char *word, einf__symbol *
 
 /* -------------------------------------------------------------------------------------------------- long -- */
 
-typedef struct link {
-    uint32_t prev, next; /* next == n: the end; prev == n: the beginning */
-    uint32_t priority;   /* of the pair with next, EINF__NO_PAIR also for a symbol that is gone */
+/* Of a symbol with its right neighbour. */
+typedef struct joint {
+    uint32_t priority; /* EINF__NO_PAIR also for a symbol that is gone */
     int32_t merged;
-} link;
+} joint;
+
+typedef struct link { uint32_t prev, next; } link; /* n: there is none */
 
 typedef struct list {
     einf__text_work *w;
     const char *word;
-    einf__symbol *s;
-    link *l;
+    einf__symbol *s; /* [n + 1], the last one is the end of the word */
+    joint *p;        /* [n] */
+    link *l;         /* [n], after the sweeps */
     uint32_t n;
     einf__pair_fn pair;
 } list;
@@ -84,14 +87,14 @@ typedef struct list {
 /* Look up the pair of symbol i with its neighbour right, whose text ends at end. */
 static inline uint32_t look_up(const list *a, uint32_t i, uint32_t right, uint32_t end)
 {
-    return a->l[i].priority = a->pair(a->w, a->word, &a->s[i], &a->s[right], end, &a->l[i].merged);
+    return a->p[i].priority = a->pair(a->w, a->word, &a->s[i], &a->s[right], end, &a->p[i].merged);
 }
 
 static uint32_t lowest_priority(const list *a)
 {
     uint32_t lowest = EINF__NO_PAIR;
     for (uint32_t i = 0; i + 1 < a->n; i++)
-        if (a->l[i].priority < lowest) lowest = a->l[i].priority;
+        if (a->p[i].priority < lowest) lowest = a->p[i].priority;
     return lowest;
 }
 
@@ -102,13 +105,13 @@ static uint32_t sweep(list *a, uint32_t priority)
     uint32_t to = 0, n_merged = 0;
     bool go_on = true;
     for (uint32_t i = 0; i < a->n; to++) {
-        if (!go_on || i + 1 >= a->n || a->l[i].priority != priority) {
+        if (!go_on || i + 1 >= a->n || a->p[i].priority != priority) {
             a->s[to] = a->s[i];
-            a->l[to] = a->l[i];
+            a->p[to] = a->p[i];
             i++;
             continue;
         }
-        a->s[to] = (einf__symbol){ a->l[i].merged, a->s[i].begin };
+        a->s[to] = (einf__symbol){ a->p[i].merged, a->s[i].begin };
         i += 2;
         n_merged++;
         if (to > 0) go_on = look_up(a, to - 1, to, a->s[i].begin) > priority;
@@ -119,26 +122,28 @@ static uint32_t sweep(list *a, uint32_t priority)
     return n_merged;
 }
 
-static void sweep_all(list *a)
+/* False when no pair is left. */
+static bool sweep_all(list *a)
 {
     for (uint32_t i = 0; i + 1 < a->n; i++) (void)look_up(a, i, i + 1, a->s[i + 2].begin);
     for (int32_t n_vain = 0; n_vain < VAIN_SWEEPS;) {
         const uint32_t priority = lowest_priority(a), n = a->n;
-        if (priority == EINF__NO_PAIR) return;
+        if (priority == EINF__NO_PAIR) return false;
         if (sweep(a, priority) < n / SWEEP_SHARE) n_vain++;
     }
+    return true;
 }
 
 static bool push_pair(const list *a, uint32_t i)
 {
-    if (a->l[i].priority == EINF__NO_PAIR) return true;
-    return einf__queue_push(a->w->mem, &a->w->queue, (uint64_t)a->l[i].priority << 32 | i);
+    if (a->p[i].priority == EINF__NO_PAIR) return true;
+    return einf__queue_push(a->w->mem, &a->w->queue, (uint64_t)a->p[i].priority << 32 | i);
 }
 
 static bool renew_pair(const list *a, uint32_t i)
 {
     const uint32_t next = a->l[i].next;
-    a->l[i].priority = EINF__NO_PAIR;
+    a->p[i].priority = EINF__NO_PAIR;
     if (next == a->n) return true;
     (void)look_up(a, i, next, a->s[a->l[next].next].begin);
     return push_pair(a, i);
@@ -147,8 +152,8 @@ static bool renew_pair(const list *a, uint32_t i)
 static bool merge_at(const list *a, uint32_t i)
 {
     const uint32_t gone = a->l[i].next, next = a->l[gone].next;
-    a->s[i].id = a->l[i].merged;
-    a->l[gone].priority = EINF__NO_PAIR;
+    a->s[i].id = a->p[i].merged;
+    a->p[gone].priority = EINF__NO_PAIR;
     a->l[i].next = next;
     if (next < a->n) a->l[next].prev = i;
     if (a->l[i].prev < a->n && !renew_pair(a, a->l[i].prev)) return false;
@@ -157,17 +162,20 @@ static bool merge_at(const list *a, uint32_t i)
 
 static bool merge_long(einf__text_work *w, const char *word, uint32_t *n, einf__pair_fn pair)
 {
-    if (!einf__buffer_reserve(w->mem, &w->links, 0, *n * (uint64_t)sizeof(link))) return false;
-    list a = { w, word, w->symbols.p, w->links.p, *n, pair };
-    sweep_all(&a);
+    if (!einf__buffer_reserve(w->mem, &w->pairs, 0, *n * (uint64_t)sizeof(joint))) return false;
+    list a = { w, word, w->symbols.p, w->pairs.p, NULL, *n, pair };
+    const bool pairs_left = sweep_all(&a);
+    *n = a.n;
+    if (!pairs_left) return true;
+    if (!einf__buffer_reserve(w->mem, &w->links, 0, a.n * (uint64_t)sizeof(link))) return false;
+    a.l = w->links.p;
     for (uint32_t i = 0; i < a.n; i++) {
-        a.l[i].prev = i > 0 ? i - 1 : a.n;
-        a.l[i].next = i + 1;
+        a.l[i] = (link){ i > 0 ? i - 1 : a.n, i + 1 };
         if (i + 1 < a.n && !push_pair(&a, i)) return false;
     }
     for (uint64_t key; (key = einf__queue_pop(&w->queue)) != EINF__QUEUE_EMPTY;) {
         const uint32_t i = (uint32_t)key;
-        if (a.l[i].priority == key >> 32 && !merge_at(&a, i)) return false;
+        if (a.p[i].priority == key >> 32 && !merge_at(&a, i)) return false;
     }
     *n = 0;
     for (uint32_t i = 0; i < a.n; i = a.l[i].next) a.s[(*n)++] = a.s[i];

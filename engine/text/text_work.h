@@ -37,7 +37,7 @@ typedef struct einf__text_work {
     einf__cached_word *cache; /* NULL: none */
     uint64_t n_cached;        /* slots, a power of two */
     einf__buffer symbols;     /* einf__symbol, one more than there are: the last one ends the word */
-    einf__buffer links;       /* private to merge.c */
+    einf__buffer pairs, links; /* private to merge.c */
     einf__buffer word;        /* the word in the vocabulary's letters */
     einf__merge_queue queue;
     einf__pair_memo memos[EINF__PAIR_MEMOS];

@@ -46,6 +46,7 @@ static void close_work(einf__text_work *w)
 {
     einf__free(w->mem, w->cache, (size_t)w->n_cached * sizeof *w->cache);
     einf__buffer_deinit(w->mem, &w->symbols);
+    einf__buffer_deinit(w->mem, &w->pairs);
     einf__buffer_deinit(w->mem, &w->links);
     einf__buffer_deinit(w->mem, &w->word);
     einf__queue_deinit(w->mem, &w->queue);
