@@ -272,7 +272,9 @@ static void test_bad_byte_tokens(void **state)
 static void test_bad_merges_are_skipped(void **state)
 {
     (void)state;
-    static const char *const merges[] = { "he", "h  e", "h e", "zz y", "h zz", "", " ", "h ", " h", "l l", "h l", "h e" };
+    static const char *const merges[] = {
+        "he", "h  e", "h e", "zz y", "h zz", "", " ", "h ", " h", "l l", "h l", "h e",
+    };
     fixture f;
     gguf_build *b = bpe_file("gpt-2");
     gguf_build_drop_kv(b, "tokenizer.ggml.merges");
@@ -307,8 +309,9 @@ static void test_unknown_pretokenizer(void **state)
     (void)state;
     fixture f;
     size_t n_bytes;
-    assert_refused(bpe_file("no-such-one"), EINF_E_UNSUPPORTED, "tokenizer.ggml.pre", "'no-such-one'", "any_pretokenizer");
-    assert_refused(bpe_file("%s%n\n"), EINF_E_UNSUPPORTED, "tokenizer.ggml.pre", "'%s%n?'", "any_pretokenizer");
+    static const char pre[] = "tokenizer.ggml.pre";
+    assert_refused(bpe_file("no-such-one"), EINF_E_UNSUPPORTED, pre, "'no-such-one'", "any_pretokenizer");
+    assert_refused(bpe_file("%s%n\n"), EINF_E_UNSUPPORTED, pre, "'%s%n?'", "any_pretokenizer");
     gguf_build *b = bpe_file("no-such-one");
     uint8_t *file = gguf_build_finish(b, &n_bytes);
     gguf_build_free(&b);
@@ -333,7 +336,8 @@ static void test_answers_end(void **state)
     gguf_build_str(b, "tokenizer.ggml.pre", "gpt-2");
     add_letters(&t);
     const int32_t prose = tokens_add(&t, "</s>", TYPE_NORMAL, 0), end = tokens_add(&t, "<|im_end|>", TYPE_NORMAL, 0);
-    const int32_t turn = tokens_add(&t, "<end_of_turn>", TYPE_USER, 0), pad = tokens_add(&t, "<|fim_pad|>", TYPE_CONTROL, 0);
+    const int32_t turn = tokens_add(&t, "<end_of_turn>", TYPE_USER, 0);
+    const int32_t pad = tokens_add(&t, "<|fim_pad|>", TYPE_CONTROL, 0);
     const int32_t middle = tokens_add(&t, "<|fim_middle|>", TYPE_USER, 0);
     tokens_write(b, &t, false);
     gguf_build_strings(b, "tokenizer.ggml.merges", NULL, NULL, 0);
@@ -363,8 +367,10 @@ static void test_harmony_exceptions(void **state)
     fixture f;
     gguf_build_str(b, "tokenizer.ggml.model", "gpt2");
     gguf_build_str(b, "tokenizer.ggml.pre", "gpt-4o");
-    const int32_t end = tokens_add(&t, "<|end|>", TYPE_CONTROL, 0), channel = tokens_add(&t, "<|channel|>", TYPE_CONTROL, 0);
-    const int32_t back = tokens_add(&t, "<|return|>", TYPE_CONTROL, 0), call = tokens_add(&t, "<|call|>", TYPE_CONTROL, 0);
+    const int32_t end = tokens_add(&t, "<|end|>", TYPE_CONTROL, 0);
+    const int32_t channel = tokens_add(&t, "<|channel|>", TYPE_CONTROL, 0);
+    const int32_t back = tokens_add(&t, "<|return|>", TYPE_CONTROL, 0);
+    const int32_t call = tokens_add(&t, "<|call|>", TYPE_CONTROL, 0);
     tokens_write(b, &t, false);
     gguf_build_strings(b, "tokenizer.ggml.merges", NULL, NULL, 0);
     assert_ok(fixture_build(&f, b), &f.err);

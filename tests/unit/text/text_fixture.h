@@ -243,7 +243,8 @@ static inline void assert_ids_n(fixture *f, const char *text, size_t n_bytes, ui
                                 size_t n_expected, const char *file, int line)
 {
     einf__ids ids = ids_of_n(f, text, n_bytes, flags);
-    const bool same = ids.n == n_expected && (ids.n == 0 || memcmp(ids.ids, expected, n_expected * sizeof *expected) == 0);
+    const size_t n_bytes_expected = n_expected * sizeof *expected;
+    const bool same = ids.n == n_expected && (ids.n == 0 || memcmp(ids.ids, expected, n_bytes_expected) == 0);
     if (!same) {
         print_error("\"%s\" gives", text);
         for (uint64_t i = 0; i < ids.n; i++) print_error(" %d", ids.ids[i]);
@@ -253,6 +254,24 @@ static inline void assert_ids_n(fixture *f, const char *text, size_t n_bytes, ui
     }
     einf__ids_deinit(&ids);
     if (!same) _fail(file, line);
+}
+
+/* Strictly UTF-8, by the table of the standard? */
+static inline bool is_utf8(const uint8_t *p, size_t n)
+{
+    while (n > 0) {
+        const uint8_t b = p[0];
+        const size_t len = b < 0x80 ? 1 : b < 0xc2 || b > 0xf4 ? 0 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
+        if (len == 0 || len > n) return false;
+        for (size_t i = 1; i < len; i++)
+            if ((p[i] & 0xc0u) != 0x80) return false;
+        if ((b == 0xe0 && p[1] < 0xa0) || (b == 0xed && p[1] > 0x9f) || (b == 0xf0 && p[1] < 0x90) ||
+            (b == 0xf4 && p[1] > 0x8f))
+            return false;
+        p += len;
+        n -= len;
+    }
+    return true;
 }
 
 static inline double seconds(void)
