@@ -3,7 +3,6 @@
 # ------------------------------------------------------------------------------------------------- settings --
 CC      ?= gcc#                gcc or clang, also a cross compiler
 CONFIG  ?= release#            release | debug | asan (address and undefined behaviour) | tsan (threads)
-BLAS    ?= openblas#           openblas | none: whether libedgeinfer-blas is built
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
@@ -11,18 +10,27 @@ V       ?= 0#                  1: show the commands
 BENCH_MODEL ?= models/small-world/small-world-Q4_K_M.gguf
 BENCH_TEXT  ?= models/small-world/questions.tsv
 
+PKG_CONFIG  ?= pkg-config
+
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 AR ?= ar
+# openblas | none: whether libedgeinfer-blas is built. By default when OpenBLAS is there.
+ifeq ($(origin BLAS),undefined)
+BLAS := $(shell $(PKG_CONFIG) --exists openblas 2>/dev/null && echo openblas || echo none)
+BLAS_TAG :=
+else
+BLAS_TAG := $(if $(filter none,$(BLAS)),noblas)
+endif
 
 VERSION := $(shell sed -n 's/^.define EINF_VERSION "\(.*\)"/\1/p' include/edgeinfer/edgeinfer.h)
 ABI     := $(shell sed -n 's/^.define EINF_ABI_VERSION \([0-9]*\).*/\1/p' include/edgeinfer/edgeinfer.h)
-ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 
 # One folder a configuration, so that switching never needs a clean. The default build is build/ itself.
 EMPTY :=
-TAG := $(filter-out gcc cc release,$(notdir $(firstword $(CC))) $(CONFIG) $(if $(filter none,$(BLAS)),noblas))
+TAG := $(filter-out gcc cc release,$(notdir $(firstword $(CC))) $(CONFIG) $(BLAS_TAG))
 B ?= $(if $(strip $(TAG)),build/$(subst $(EMPTY) ,-,$(strip $(TAG))),build)
 O := $B/obj
 
@@ -37,20 +45,24 @@ CONFIG_LDFLAGS_asan   := -fsanitize=address,undefined
 CONFIG_LDFLAGS_tsan   := -fsanitize=thread
 
 # -ffp-contract=off: the reference kernels mean one thing on every compiler; no -march=native, no -ffast-math.
-CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE
-CFLAGS   += -std=c11 $(CONFIG_CFLAGS_$(CONFIG)) -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(WARN)
-LDFLAGS  += $(CONFIG_LDFLAGS_$(CONFIG)) -pthread
+# CPPFLAGS, CFLAGS and LDFLAGS are the user's, and come after ours.
+OUR_CPPFLAGS = -I. -Iinclude -D_GNU_SOURCE $(CPPFLAGS)
+OUR_CFLAGS   = -std=c11 $(CONFIG_CFLAGS_$(CONFIG)) -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(WARN) $(CFLAGS)
+OUR_LDFLAGS  = $(CONFIG_LDFLAGS_$(CONFIG)) -pthread $(LDFLAGS)
 Q := $(if $(filter 1,$V),,@)
 
 # One instruction set a translation unit: the suffix of the file says which.
 $O/%_avx2.o: ISA := -mavx2 -mfma -mf16c
-$O/blas/%.o: ISA = $(shell pkg-config --cflags openblas)
+$O/blas/%.o: ISA = $(BLAS_CFLAGS)
 
-# Evaluated when a program is linked, not before: `make deps` may just have brought them.
-LIB_LIBS  = $(shell pkg-config --libs libpcre2-8 libutf8proc) -lm -pthread
-BLAS_LIBS = $(shell pkg-config --libs openblas)
-CJSON     = $(shell pkg-config --libs libcjson)
-CMOCKA    = $(shell pkg-config --libs cmocka)
+# Asked when first needed, and then once: `make deps` may just have brought them.
+pkg = $(if $(filter undefined,$(origin $1)),$(eval $1 := $$(shell $(PKG_CONFIG) $2)))$($1)
+LIB_CFLAGS  = $(call pkg,pc_lib_cflags,--cflags libpcre2-8 libutf8proc)
+LIB_LIBS    = $(call pkg,pc_lib_libs,--libs libpcre2-8 libutf8proc) -lm -pthread
+BLAS_CFLAGS = $(call pkg,pc_blas_cflags,--cflags openblas)
+BLAS_LIBS   = $(call pkg,pc_blas_libs,--libs openblas)
+CJSON       = $(call pkg,pc_cjson,--libs libcjson)
+CMOCKA      = $(call pkg,pc_cmocka,--libs cmocka)
 
 # ------------------------------------------------------------------------------------------------- sources --
 LAYERS := base gguf kernels text model decode api
@@ -84,50 +96,54 @@ all: lib programs ## programs and both kinds of library (default: build/bin, bui
 lib: $(STATIC) $(SHARED) $(BLAS_LIBRARIES) ## the libraries alone
 programs: $B/bin/edgeinfer $(BENCHES) ## the command and the benches alone
 
-# Objects depend on the flags they were made with. The file changes only when the flags do.
+# What is made depends on the flags it was made with, and on which sources there were: files that change only when
+# these do.
+remember = mkdir -p $(@D) && { echo '$1' | cmp -s - $@ || echo '$1' >$@; }
 $O/flags: FORCE
-	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(CC) $(CPPFLAGS) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS)' >$@
+	$(Q)$(PKG_CONFIG) --exists libpcre2-8 libutf8proc libcjson || { echo 'libraries are missing: make deps' >&2; exit 1; }
+	$(Q)$(call remember,$(CC) $(OUR_CPPFLAGS) $(LIB_CFLAGS) $(OUR_CFLAGS) $(OUR_LDFLAGS))
+$O/sources: FORCE
+	$(Q)$(call remember,$(sort $(ENGINE_OBJ) $(BLAS_OBJ) $(CLI_OBJ) $(SUPPORT_OBJ)))
 .PHONY: FORCE
 .SECONDARY:
 
 $O/%.o: %.c $O/flags
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(ISA) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(OUR_CPPFLAGS) $(LIB_CFLAGS) $(OUR_CFLAGS) $(ISA) -MMD -MP -c $< -o $@
 
 archive = mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 # One archive a layer, so that a unit test can link a layer and what lies beneath it, and nothing else.
 define layer_archive
-$O/lib$1.a: $(patsubst %.c,$O/%.o,$(call layer_src,$1))
+$O/lib$1.a: $(patsubst %.c,$O/%.o,$(call layer_src,$1)) $O/sources
 	$$(Q)$$(archive)
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_archive,$l)))
 
-$(STATIC): $(ENGINE_OBJ)
+$(STATIC): $(ENGINE_OBJ) $O/sources
 	$(Q)$(archive)
-$(BLAS_STATIC): $(BLAS_OBJ)
+$(BLAS_STATIC): $(BLAS_OBJ) $O/sources
 	$(Q)$(archive)
 
 # $(call shared,NAME,OBJECTS,MAP,LIBS): libNAME.so.VERSION and its links.
-shared = mkdir -p $(@D) && $(CC) -shared $(LDFLAGS) -Wl,-soname,lib$1.so.$(ABI) -Wl,--version-script=$3 \
+shared = mkdir -p $(@D) && $(CC) -shared $(OUR_LDFLAGS) -Wl,-soname,lib$1.so.$(ABI) -Wl,--version-script=$3 \
          -Wl,-z,relro,-z,now $(if $(findstring san,$(CONFIG)),,-Wl,-z,defs) -o $@.$(VERSION) $2 $4 && \
          ln -sf lib$1.so.$(VERSION) $@.$(ABI) && ln -sf lib$1.so.$(ABI) $@
-$(SHARED): $(ENGINE_OBJ) engine/api/edgeinfer.map
+$(SHARED): $(ENGINE_OBJ) $O/sources engine/api/edgeinfer.map
 	$(Q)$(call shared,edgeinfer,$(ENGINE_OBJ),engine/api/edgeinfer.map,$(LIB_LIBS))
-$(BLAS_SHARED): $(BLAS_OBJ) blas/edgeinfer-blas.map
+$(BLAS_SHARED): $(BLAS_OBJ) $O/sources blas/edgeinfer-blas.map
 	$(Q)$(call shared,edgeinfer-blas,$(BLAS_OBJ),blas/edgeinfer-blas.map,$(BLAS_LIBS))
 
 $B/bin/edgeinfer: $(CLI_OBJ) $(STATIC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
+	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
 $B/bin/bench-%: $O/bench/bench_%.o $(STATIC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
+	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
 
 # --------------------------------------------------------------------------------------------------- tests --
 # tests/unit/LAYER/test_X.c links its layer and those beneath; the suites link the whole library.
-link_test = mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIB_LIBS) $(CJSON) $(CMOCKA)
+link_test = mkdir -p $(@D) && $(CC) $(OUR_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIB_LIBS) $(CJSON) $(CMOCKA)
 unit_of = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/$1/test_*.c))
 
 define layer_tests
@@ -147,7 +163,7 @@ $(foreach s,golden hostile real,$(eval $(call suite,$s)))
 
 $B/tests/blas/%: $O/tests/blas/%.o $(SUITE_OBJ) $(BLAS_STATIC) $(STATIC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(BLAS_LIBS) $(LIB_LIBS) $(CMOCKA)
+	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(BLAS_LIBS) $(LIB_LIBS) $(CMOCKA)
 
 UNIT   := $(foreach l,$(LAYERS),$(call unit_of,$l))
 SUITES := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/golden/test_*.c tests/hostile/test_*.c) \
@@ -155,8 +171,8 @@ SUITES := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/golden/test_*.c tests
 REAL   := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/real/test_*.c))
 # Scripts: the command in every configuration; the tree and the products once, with the default configuration.
 SCRIPTS := "tests/cli/test_cli.sh $B/bin/edgeinfer" \
-           $(if $(filter release,$(CONFIG)),"tests/style/check_style.sh" "tests/build/headers.sh $(CC)" \
-           "tests/build/symbols.sh $B/lib" "tests/build/install.sh $(MAKE) $(CC)")
+           $(if $(filter release,$(CONFIG)),"tests/style/check_style.sh" "tests/style/test_check_style.sh" \
+           "tests/build/headers.sh $(CC)" "tests/build/symbols.sh $B/lib" "tests/build/install.sh $(MAKE) $(CC)")
 
 .PHONY: check check-now check-unit check-suites check-style check-real
 check: ## all tests; installs missing packages first
@@ -186,7 +202,7 @@ demo-now: $B/bin/edgeinfer
 	@echo 'Ask it more:  $< run models/small-world/small-world-Q4_K_M.gguf -p "..."   (models/README.md says what it knows)'
 
 deps: ## install missing packages (Debian, Ubuntu); NO_INSTALL=1 only names them
-	$(Q)tests/build/deps.sh $(if $(filter none,$(BLAS)),,openblas)
+	$(Q)CC='$(CC)' tests/build/deps.sh $(if $(BLAS_TAG),,openblas)
 
 bench: $(BENCHES) ## opening, memory, tokens per second of BENCH_MODEL; tokenizing of BENCH_TEXT
 	$(Q)$B/bin/bench-open $(BENCH_MODEL)
@@ -203,13 +219,15 @@ clean: ## remove build/
 DEST := $(DESTDIR)$(PREFIX)
 DEST_LIB := $(DESTDIR)$(LIBDIR)
 pc = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $1 >$(DEST_LIB)/pkgconfig/$(notdir $(1:.in=))
+# $(call install_library,NAME,PC_FILE): archive, shared library with its two links, pkg-config file.
+install_library = install -m 644 $B/lib/lib$1.a $(DEST_LIB) && \
+    install -m 755 $B/lib/lib$1.so.$(VERSION) $(DEST_LIB) && \
+    ln -sf lib$1.so.$(VERSION) $(DEST_LIB)/lib$1.so.$(ABI) && ln -sf lib$1.so.$(ABI) $(DEST_LIB)/lib$1.so && $(call pc,$2)
 install: all ## headers, libraries, pkg-config files, command and manual, to DESTDIR/PREFIX
 	$(Q)mkdir -p $(DEST)/include/edgeinfer $(DEST_LIB)/pkgconfig $(DEST)/bin $(DEST)/share/man/man1
 	$(Q)install -m 644 include/edgeinfer/*.h $(DEST)/include/edgeinfer
-	$(Q)install -m 644 $(STATIC) $(filter %.a,$(BLAS_LIBRARIES)) $(DEST_LIB)
-	$(Q)cp -P $(SHARED)* $(foreach l,$(filter %.so,$(BLAS_LIBRARIES)),$l*) $(DEST_LIB)
-	$(Q)$(call pc,engine/api/edgeinfer.pc.in)
-	$(Q)$(if $(BLAS_LIBRARIES),$(call pc,blas/edgeinfer-blas.pc.in),true)
+	$(Q)$(call install_library,edgeinfer,engine/api/edgeinfer.pc.in)
+	$(Q)$(if $(BLAS_LIBRARIES),$(call install_library,edgeinfer-blas,blas/edgeinfer-blas.pc.in),true)
 	$(Q)install -m 755 $B/bin/edgeinfer $(DEST)/bin
 	$(Q)install -m 644 docs/edgeinfer.1 $(DEST)/share/man/man1
 

@@ -66,7 +66,8 @@ static int measure(const einf_model *m, const char *text, size_t n_bytes, int n,
     free(ids);
     qsort(seconds, (size_t)n, sizeof *seconds, by_value);
     printf("%llu bytes, %llu ids: %.2f MB/s (median of %d, %.2f ms to %.2f ms)\n", (unsigned long long)n_bytes,
-           (unsigned long long)n_ids, (double)n_bytes / seconds[n / 2] / 1e6, n, 1e3 * seconds[0], 1e3 * seconds[n - 1]);
+           (unsigned long long)n_ids, (double)n_bytes / seconds[n / 2] / 1e6, n, 1e3 * seconds[0],
+           1e3 * seconds[n - 1]);
     return 0;
 }
 

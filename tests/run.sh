@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # run.sh COMMAND... - run tests one after another; a line for each, the output of those that fail, a count at the end.
-# A test prints "SKIP: reason" for each part that lacked its data. REQUIRE_DATA=1 makes that a failure.
+# A test prints "SKIP: reason" for each part that lacked its data; the count of skips is that of these lines.
+# REQUIRE_DATA=1 makes them failures.
 passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -21,5 +22,5 @@ for test in "$@"; do
         failed=$((failed + 1)); echo "FAIL  $name$note"; grep -v -e '^\[ *\(RUN\|OK\) *\]' "$log" | tail -60
     fi
 done
-echo "tests: $passed passed, $failed failed, $skipped skipped for want of data"
+echo "tests: $passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]

@@ -1,35 +1,41 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh [openblas] - install what building and testing need, by apt-get, and only what is missing.
-# NO_INSTALL=1: name it and fail. A package counts as there when what it brings is.
-missing=
-need() { # need PACKAGE COMMAND...: the command must succeed
-    package=$1; shift
-    "$@" >/dev/null 2>&1 || missing="$missing $package"
-}
-need build-essential sh -c 'command -v "${CC:-gcc}" && command -v ar'
-if command -v pkg-config >/dev/null 2>&1; then
-    need libpcre2-dev pkg-config --exists libpcre2-8
-    need libutf8proc-dev pkg-config --exists libutf8proc
-    need libcmocka-dev pkg-config --exists cmocka
-    need libcjson-dev pkg-config --exists libcjson
-    [ "${1:-}" != openblas ] || need libopenblas-dev pkg-config --exists openblas
-else
-    missing="$missing pkg-config libpcre2-dev libutf8proc-dev libcmocka-dev libcjson-dev"
-    [ "${1:-}" != openblas ] || missing="$missing libopenblas-dev"
-fi
-[ -n "$missing" ] || exit 0
+# deps.sh [openblas] - install what building and testing need, by apt-get, and only what is missing. CC: the compiler.
+# NO_INSTALL=1: only name it. Fails when something is still missing, OpenBLAS excepted: without it one library is left out.
+cc=${CC:-gcc}
+missing='' optional=''
+have() { command -v "$1" >/dev/null 2>&1; }
+has_package() { have pkg-config && pkg-config --exists "$1"; }
+
+have ar && have make && have g++ || missing="$missing build-essential"
+have pkg-config || missing="$missing pkg-config"
+has_package libpcre2-8 || missing="$missing libpcre2-dev"
+has_package libutf8proc || missing="$missing libutf8proc-dev"
+has_package libcjson || missing="$missing libcjson-dev"
+has_package cmocka || missing="$missing libcmocka-dev"
+[ "${1:-}" != openblas ] || has_package openblas || optional=" libopenblas-dev"
+# shellcheck disable=SC2086 # a compiler may come with arguments
+have ${cc%% *} || case $cc in
+    clang*) missing="$missing clang" ;;
+    gcc | cc) ;; # of build-essential
+    *) missing="$missing $cc" ;;
+esac
+[ -n "$missing$optional" ] || exit 0
 
 if [ -n "${NO_INSTALL:-}" ]; then
-    echo "missing packages:$missing" >&2
-    exit 1
+    echo "deps: missing:$missing$optional; not installed, because NO_INSTALL is set" >&2
+elif ! have apt-get; then
+    echo "deps: missing:$missing$optional (as Debian calls them)" >&2
+    echo "deps: this system has no apt-get: install them with its own package manager, then try again" >&2
+else
+    sudo=''
+    [ "$(id -u)" = 0 ] || { have sudo && sudo=sudo; }
+    echo "deps: installing by apt-get:$missing$optional (NO_INSTALL=1 prevents this)" >&2
+    # shellcheck disable=SC2086 # lists of words
+    if $sudo apt-get update -q >&2 && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+        --no-install-recommends $missing$optional >&2 </dev/null; then
+        exit 0
+    fi
+    echo "deps: apt-get failed; these are still missing:$missing$optional" >&2
 fi
-if ! command -v apt-get >/dev/null 2>&1; then
-    echo "missing:$missing (Debian's names); install them with the package manager of this system" >&2
-    exit 1
-fi
-sudo=
-[ "$(id -u)" = 0 ] || sudo=sudo
-echo "installing$missing" >&2
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q $missing >&2 && exit 0
-$sudo apt-get update -q >&2 && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q $missing >&2
+[ -z "$missing" ]

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # headers.sh [CC] - each public header compiles alone as C11 and as C++17, without a warning, and EINF_INIT works in both.
+# shellcheck disable=SC2086 # $flags is a list
 set -eu
 cc=${1:-gcc}
 case $cc in *clang*) cxx=clang++ ;; *) cxx=g++ ;; esac
@@ -25,6 +26,8 @@ int main()
 CODE
 cp "$work/init.cc" "$work/init.c"
 sed -i 's/main()/main(void)/' "$work/init.c"
-"$cc" -std=c11 $flags -o "$work/init" "$work/init.c" && "$work/init"
-"$cxx" -std=c++17 $flags -o "$work/init" "$work/init.cc" && "$work/init"
+"$cc" -std=c11 $flags -o "$work/init-c" "$work/init.c"
+"$work/init-c"
+"$cxx" -std=c++17 $flags -o "$work/init-cxx" "$work/init.cc"
+"$work/init-cxx"
 echo "ok    EINF_INIT in C and C++"

@@ -83,7 +83,7 @@ double golden_relative_error(const float *a, const float *b, size_t n)
 
 void golden_log_softmax(const float *logits, size_t n, double *out)
 {
-    double max = -INFINITY, sum = 0;
+    double max = -HUGE_VAL, sum = 0;
     for (size_t i = 0; i < n; i++) max = fmax(max, (double)logits[i]);
     for (size_t i = 0; i < n; i++) sum += exp((double)logits[i] - max);
     for (size_t i = 0; i < n; i++) out[i] = (double)logits[i] - max - log(sum);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * hostile_support.h - one way to treat a file that nobody vouches for: open it as far as it goes, use what came of it, and
- * hold the library to its promises: a status, a message fit to print, no more than a second, nothing left over.
+ * hostile_support.h - one way to treat a file that nobody vouches for: open it as far as it goes, use what came of it,
+ * and hold the library to its promises: a status, a message fit to print, no more than a second, nothing left over.
  */
 #ifndef TESTS_HOSTILE_SUPPORT_H
 #define TESTS_HOSTILE_SUPPORT_H

@@ -139,7 +139,8 @@ static void test_random_data(void **state)
             size_t n_bytes;
             uint8_t *file = gguf_build_finish(b, &n_bytes);
             uint64_t s = seed;
-            for (size_t at = gguf_build_data_at(b); at + 8 <= n_bytes; at += 8) gguf_put_u64(file, at, model_random(&s));
+            for (size_t at = gguf_build_data_at(b); at + 8 <= n_bytes; at += 8)
+                gguf_put_u64(file, at, model_random(&s));
             gguf_build_free(&b);
             einf_error err;
             assert_true(survive(&h, file, n_bytes, 0, &err));

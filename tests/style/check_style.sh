@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # check_style.sh [ROOT] - the rules of the tree that a script can keep: who may include whom, names, form of the text,
 # functions that the library does not call, and that docs/ARCHITECTURE.md names every source file.
+# test_check_style.sh breaks each rule once to see that it holds.
 cd "${1:-.}" || exit 1
 failures=$(mktemp) # a file: report runs at the end of pipes, where a variable would be lost
 trap 'rm -f "$failures"' EXIT
@@ -14,13 +15,16 @@ report() { # report RULE: prints the lines on stdin under the rule, if there are
 sources=$(find include engine blas cli bench tests profiler vision quant -name '*.[ch]' 2>/dev/null | sort)
 product=$(echo "$sources" | grep -v '^tests/')
 engine=$(echo "$sources" | grep '^engine/')
-texts="$sources $(find . -path ./build -prune -o \( -name '*.sh' -o -name '*.md' -o -name 'Makefile' -o -name '*.awk' -o -name run \) -type f -print | grep -v '^./models')"
+texts="$sources $(find . \( -path ./build -o -path ./models -o -path ./.git \) -prune -o \
+    \( -name '*.sh' -o -name '*.md' -o -name 'Makefile' -o -name '*.awk' -o -name '*.in' -o -name run \) -type f -print)"
+self='tests/style/(test_)?check_style\.sh:'
 
+# ------------------------------------------------------------------------------------------------ includes --
 # Who may include whom (docs/ARCHITECTURE.md, "Layers"): FOLDER, then the folders whose headers it may name.
 knows() {
     folder=$1; shift
     pattern=$(printf '|%s' "$@")
-    echo "$sources" | grep "^$folder/" | xargs -r grep -Hn '^ *# *include "' | grep -vE "include \"(${pattern#|})/[a-z0-9_/]*\.h\"" |
+    echo "$sources" | grep "^$folder/" | xargs -r grep -Hn '^ *# *include "' | grep -vE "include \"(${pattern#|})/" |
         report "$folder may include only: $*"
 }
 knows engine/base engine/base
@@ -30,16 +34,32 @@ knows engine/text engine/base engine/gguf engine/text
 knows engine/model engine/base engine/gguf engine/kernels engine/model
 knows engine/decode engine/base engine/gguf engine/kernels engine/model engine/decode
 knows engine/api engine
+knows vision engine/base engine/gguf engine/kernels vision
+knows quant engine/base engine/gguf engine/kernels quant
 knows blas blas
 knows cli cli
 knows bench bench
 knows include edgeinfer
+echo "$sources" | xargs grep -hoE '^ *# *include "[^"]*"' | sort -u | sed 's/.*"\(.*\)"/\1/' | while read -r path; do
+    [ -f "$path" ] || echo "\"$path\""
+done | report "include paths begin at the root of the tree"
+echo "$sources" | xargs grep -HnE '^ *# *include <(engine|cli|blas|bench|tests|vision|quant)/' | report "our own headers are included with quotes"
 echo "$sources" | grep '^include/' | xargs grep -Hn '^ *# *include <' | grep -vE '<(stdint|stddef|stdbool)\.h>|<edgeinfer/' |
     report "public headers include the C standard's and one another"
-echo "$engine" | grep -vE '/(x86|arm)/' | xargs grep -HnE 'include <([a-z0-9]*intrin|arm_neon)\.h>' | report "intrinsics belong into x86/ and arm/"
+# Headers of others: PATTERN, then where they may be included.
+only_in() {
+    pattern=$1 where=$2
+    echo "$product" | grep -vE "^($where)" | xargs -r grep -HnE "^ *# *include <($pattern)>" | report "<$pattern> belongs into $where"
+}
+only_in '[a-z0-9]*intrin\.h|arm_neon\.h' 'engine/kernels/(x86|arm)/'
+only_in 'pcre2\.h' 'engine/text/'
+only_in 'utf8proc\.h' 'engine/'
+only_in 'cblas\.h' 'blas/'
+only_in 'cjson/cJSON\.h' 'cli/|bench/'
+only_in 'pthread\.h' 'engine/base/threads\.c|blas/'
+only_in 'cpuid\.h|sys/auxv\.h' 'engine/base/cpu\.c'
 echo "$engine" | grep -vE '/(x86|arm)/|base/(cpu|threads)|kernels/kernels\.c' | xargs grep -HnE '__(x86_64|aarch64|AVX|ARM|SSE)' |
     report "architectures are known to cpu.c, threads.c (its pause), kernels.c and the folders of ISAs alone"
-
 # A .c file with a header of its stem includes that first.
 for c in $(echo "$product" | grep '\.c$'); do
     [ -f "${c%.c}.h" ] || continue
@@ -47,28 +67,33 @@ for c in $(echo "$product" | grep '\.c$'); do
     [ "$first" = "#include \"${c%.c}_private.h\"" ] || [ "$first" = "#include \"${c%.c}.h\"" ] || echo "$c: $first"
 done | report "a file includes its own header first"
 
-echo "$texts" | xargs grep -HnP '\t' | grep -v Makefile | report "no tabs"
+# ------------------------------------------------------------------------------------------- form of the text --
+echo "$texts" | xargs grep -HnP '\t' | grep -v '^[^:]*Makefile:' | report "no tabs"
 echo "$texts" | xargs grep -HnP '[ \t\r]+$' | report "no trailing blanks, no CR"
-echo "$sources" | xargs awk 'length($0) > 120 { print FILENAME ":" FNR ": " length($0) " columns" }' | report "at most 120 columns"
-for f in $sources; do [ -z "$(tail -c 1 "$f")" ] || echo "$f"; done | report "a file ends with a line end"
-for f in $sources; do head -1 "$f" | grep -q '^/\* SPDX-License-Identifier: MIT' || echo "$f"; done | report "SPDX line first"
-for f in $sources; do head -2 "$f" | tail -1 | grep -qF " * $(basename "$f") - " || echo "$f"; done |
+echo "$sources" | LC_ALL=C.UTF-8 xargs grep -HnE '^.{121}' | report "at most 120 columns"
+echo "$texts" | xargs grep -LPz '\n\z' | report "a file ends with a line end"
+echo "$sources" | xargs awk 'FNR == 1 && !/^\/\* SPDX-License-Identifier: MIT/ { print FILENAME }' | report "SPDX line first"
+echo "$sources" | xargs awk 'FNR == 2 { name = FILENAME; sub(/.*\//, "", name); if (index($0, " * " name " - ") != 1) print FILENAME }' |
     report "the second line says what the file is: ' * name.c - ...'"
 echo "$sources" | sed 's|.*/||' | sort | uniq -d | report "file names are unique in the tree"
-wc -l $sources | awk '$2 != "total" && $1 > 900 { print $2 ": " $1 " lines" }' | report "a file tells one story, in at most 900 lines"
-echo "$texts" | xargs grep -HnwE '(TODO|FIXME|XXX)' | grep -v check_style | report "no TODO"
-echo "$texts" | xargs grep -HnE '(/work/|/tmp/[a-z]|/root/|/home/[a-z])' | grep -v check_style | report "no paths of one machine"
+echo "$sources" | xargs wc -l | awk '$2 != "total" && $1 > 900 { print $2 ": " $1 " lines" }' |
+    report "a file tells one story, in at most 900 lines"
+echo "$texts" | xargs grep -HnwE '(TODO|FIXME|XXX)' | grep -vE "$self" | report "no TODO"
+echo "$texts" | xargs grep -HnE '(/work/|/tmp/[a-z]|/root/|/home/[a-z])' | grep -vE "$self" | report "no paths of one machine"
 
+# ------------------------------------------------------------------------------------------------- functions --
 banned='malloc|calloc|realloc|free|strdup|strcpy|strcat|sprintf|atoi|atof|atol|strtod|strtof|printf|fprintf|puts|getenv|exit|abort|setjmp|longjmp|signal|rand|strtok|alloca'
 echo "$engine" | grep -v 'base/memory\.c' | xargs grep -HnE "(^|[^A-Za-z0-9_.>])($banned) *\(" | grep -vE '^[^:]*:[0-9]*: *(\*|/\*)' |
     report "functions the library does not call"
 
+# ------------------------------------------------------------------------------------------------------ map --
 map=docs/ARCHITECTURE.md
 [ -f "$map" ] || map=/dev/null
-for f in $product; do grep -qF "$(basename "$f")" "$map" || echo "$f"; done | report "$map names every source file"
-grep -oE '[a-z0-9_]+\.[ch]\b' "$map" | sort -u | while read -r name; do
-    echo "$sources" | grep -q "/$name\$" || echo "$name"
-done | report "$map names only files that are there"
+named=$(grep -oE '[a-z0-9_]+\.[ch]\b' "$map" | sort -u)
+base_names() { echo "$1" | sed 's|.*/||' | sort -u; }
+{ echo "$named"; echo "$named"; base_names "$product"; } | sort | uniq -u | report "docs/ARCHITECTURE.md names every source file"
+{ echo "$named"; base_names "$sources"; base_names "$sources"; } | sort | uniq -u |
+    report "docs/ARCHITECTURE.md names only files that are there"
 
 [ -s "$failures" ] && exit 1
 echo "ok    $(echo "$sources" | wc -l) source files keep the rules"

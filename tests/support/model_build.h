@@ -19,7 +19,9 @@ typedef enum model_family { MODEL_LLAMA, MODEL_QWEN2, MODEL_QWEN2VL, MODEL_GEMMA
 typedef enum model_vocab { MODEL_NO_VOCAB, MODEL_BPE, MODEL_SPM } model_vocab;
 
 /* Weight types as numbered in the file; more are in the table of model_build.c. */
-enum { MODEL_F32 = 0, MODEL_F16 = 1, MODEL_Q4_0 = 2, MODEL_Q8_0 = 8, MODEL_Q4_K = 12, MODEL_Q6_K = 14, MODEL_BF16 = 30 };
+enum {
+    MODEL_F32 = 0, MODEL_F16 = 1, MODEL_Q4_0 = 2, MODEL_Q8_0 = 8, MODEL_Q4_K = 12, MODEL_Q6_K = 14, MODEL_BF16 = 30
+};
 
 enum { MODEL_MAX_LAYERS = 64 };
 

@@ -37,7 +37,8 @@ void test_assert_status(einf_status status, const einf_error *err, einf_status e
 void test_assert_error_says(const einf_error *err, const char *text, const char *file, int line);
 
 /* |a - b| <= abs + rel * |b|; NaN fails. */
-#define assert_near(a, b, rel, abs) test_assert_near((a), (b), (rel), (abs), #a, __FILE__, __LINE__)
+#define assert_near(a, b, rel, abs) \
+    test_assert_near((double)(a), (double)(b), (double)(rel), (double)(abs), #a, __FILE__, __LINE__)
 void test_assert_near(double a, double b, double rel, double abs, const char *what, const char *file, int line);
 
 /* --------------------------------------------------------------------------------------------------- files -- */

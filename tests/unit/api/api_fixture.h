@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * api_fixture.h - a runtime and a tiny model through the public functions alone, every allocation counted, for the tests
- * of this folder.
+ * api_fixture.h - a runtime and a tiny model through the public functions alone, every allocation counted, for the
+ * tests of this folder.
  */
 #ifndef TESTS_API_FIXTURE_H
 #define TESTS_API_FIXTURE_H

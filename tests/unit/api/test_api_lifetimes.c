@@ -225,12 +225,14 @@ static void test_hooks_cannot_destroy(void **state)
 
 /* ------------------------------------------------------------------------------------------------- threads -- */
 
-typedef struct guest { fixture *f; sem_t inside, go_on; einf_status status; } guest;
+typedef struct guest { fixture *f; sem_t inside, go_on; bool was_inside; einf_status status; } guest;
 
 static int32_t wait_inside(void *user, const char *utf8, uint64_t n_bytes, int32_t id)
 {
     guest *g = user;
     (void)utf8, (void)n_bytes, (void)id;
+    if (g->was_inside) return 0;
+    g->was_inside = true;
     sem_post(&g->inside);
     sem_wait(&g->go_on);
     return 0;
@@ -449,7 +451,8 @@ static int child(fixture *f)
     if (einf_session_create(f->m, NULL, &s, NULL) != EINF_E_STATE || s) wrong |= 8;
     if (einf_session_sample(f->s, &id, NULL) != EINF_E_STATE) wrong |= 16;
     if (einf_runtime_destroy(&f->rt, NULL) != EINF_E_STATE || !f->rt) wrong |= 32;
-    if (einf_tokenize(f->m, "the", 3, 0, NULL, 0, &n, NULL) != EINF_E_LIMIT || n == 0) wrong |= 64; /* needs no thread */
+    /* tokenizing needs no thread */
+    if (einf_tokenize(f->m, "the", 3, 0, NULL, 0, &n, NULL) != EINF_E_LIMIT || n == 0) wrong |= 64;
     return wrong;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * test_api_memory.c - what is planned is what is taken, a limit is a ceiling, decoding allocates nothing, and running out
- * of memory at any point leaves nothing behind (users.md 4.3, H-111).
+ * test_api_memory.c - what is planned is what is taken, a limit is a ceiling, decoding allocates nothing, and running
+ * out of memory at any point leaves nothing behind (users.md 4.3, H-111).
  */
 #include <inttypes.h>
 

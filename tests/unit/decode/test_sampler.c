@@ -253,7 +253,8 @@ static void test_penalty(void **state)
     (void)state;
     const float logits[4] = { 2.0f, 1.9f, -1.0f, -1.5f };
     const float negative[4] = { -1.0f, -1.1f, -9.0f, -9.0f };
-    static const int32_t zero[] = { 0 }, zeros[] = { 0, 0, 0, 0, 0 }, both[] = { 0, 1 }, rubbish[] = { -1, 4, INT32_MAX };
+    static const int32_t zero[] = { 0 }, zeros[] = { 0, 0, 0, 0, 0 }, both[] = { 0, 1 };
+    static const int32_t rubbish[] = { -1, 4, INT32_MAX };
     fixture f;
     fixture_open(&f, 4);
     set(&f, (einf_sampling){ .repeat_penalty = 1.1f });

@@ -74,7 +74,7 @@ static void each_family(uint32_t cpu, int32_t force_path, double exact_tolerance
     }
 }
 
-/* With the reference kernels a column's sums do not depend on the columns beside it: bit for bit on the path of rows. */
+/* With the reference kernels a column's sums do not depend on the columns beside it: bit for bit on the row path. */
 static void test_any_split_is_bitwise(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * model_fixture.h - a model bound from a file in memory, for the tests of this folder: as engine/api does it, with every
- * allocation counted and nothing left over.
+ * model_fixture.h - a model bound from a file in memory, for the tests of this folder: as engine/api does it, with
+ * every allocation counted and nothing left over.
  */
 #ifndef TESTS_MODEL_FIXTURE_H
 #define TESTS_MODEL_FIXTURE_H

@@ -269,7 +269,8 @@ static void test_stored_types(void **state)
             } else {
                 assert_status(status, &f.err, EINF_E_FORMAT);
                 assert_string_equal(f.err.where, key);
-                assert_true(f.err.offset >= value_at && f.err.offset <= value_at + 12); /* of an array: behind its count */
+                /* of an array: behind its count */
+                assert_true(f.err.offset >= value_at && f.err.offset <= value_at + 12);
             }
             fixture_close(&f);
         }

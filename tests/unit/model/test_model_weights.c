@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * test_model_weights.c - tensors: what binding makes of right files, and that a wrong shape, type or value of any tensor
- * is refused by its name, its place and both values (users.md 4.3, H-050 to H-053).
+ * test_model_weights.c - tensors: what binding makes of right files, and that a wrong shape, type or value of any
+ * tensor is refused by its name, its place and both values (users.md 4.3, H-050 to H-053).
  */
 #include <math.h>
 #include <stdio.h>

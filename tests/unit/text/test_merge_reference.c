@@ -132,28 +132,49 @@ static uint32_t random_text(uint64_t *random, const char *alphabet, char *text, 
 
 /* ------------------------------------------------------------------------------------------------- models -- */
 
-/* Letters a to d; merges of random pieces, in an order that often puts what is built on before what builds it. */
-static gguf_build *random_bpe(uint64_t *random, tokens *t)
+static void add_merge(tokens *t, uint32_t left, uint32_t right)
+{
+    char made[64];
+    snprintf(made, sizeof made, "%s%s", t->texts[left], t->texts[right]);
+    if (tokens_find(t, made) < 0) (void)tokens_add(t, made, TYPE_NORMAL, 0);
+    merge_list[n_merge_list].left = left;
+    merge_list[n_merge_list++].right = right;
+}
+
+/* Merges of random pieces, the letters a to d among them. */
+static void add_some_merges(uint64_t *random, tokens *t)
+{
+    while (n_merge_list < 60) {
+        uint32_t pair[2];
+        for (uint32_t i = 0; i < 2; i++) {
+            const uint32_t piece = next_random(random) % (4 + (uint32_t)t->n - 256);
+            pair[i] = piece < 4 ? 'a' + piece : 256 + piece - 4;
+        }
+        if (t->lens[pair[0]] + t->lens[pair[1]] <= 16) add_merge(t, pair[0], pair[1]);
+    }
+}
+
+/* All there can be over a to c up to four letters: what a pair becomes can nearly always be merged on. */
+static void add_all_merges(tokens *t)
+{
+    for (uint32_t len = 2; len <= 4; len++) {
+        const uint32_t n = (uint32_t)t->n;
+        for (uint32_t left = 'a'; left < n; left = left == 'c' ? 256 : left + 1)
+            for (uint32_t right = 'a'; right < n; right = right == 'c' ? 256 : right + 1)
+                if (t->lens[left] + t->lens[right] == len) add_merge(t, left, right);
+    }
+}
+
+/* The merges in an order that often puts what is built on before what builds it. */
+static gguf_build *random_bpe(uint64_t *random, tokens *t, bool all)
 {
     gguf_build *b = gguf_build_new();
     char text[512][64];
     const char *list[512];
     add_letters(t);
     n_merge_list = 0;
-    while (n_merge_list < 60) {
-        const uint32_t n_pieces = 4 + (uint32_t)t->n - 256;
-        uint32_t pair[2];
-        for (uint32_t i = 0; i < 2; i++) {
-            const uint32_t piece = next_random(random) % n_pieces;
-            pair[i] = piece < 4 ? 'a' + piece : 256 + piece - 4;
-        }
-        char made[64];
-        if (t->lens[pair[0]] + t->lens[pair[1]] > 16) continue;
-        snprintf(made, sizeof made, "%s%s", t->texts[pair[0]], t->texts[pair[1]]);
-        if (tokens_find(t, made) < 0) (void)tokens_add(t, made, TYPE_NORMAL, 0);
-        merge_list[n_merge_list].left = pair[0];
-        merge_list[n_merge_list++].right = pair[1];
-    }
+    if (all) add_all_merges(t);
+    else add_some_merges(random, t);
     for (uint32_t i = n_merge_list - 1; i > 0; i--) {
         const uint32_t j = next_random(random) % (i + 1), left = merge_list[i].left, right = merge_list[i].right;
         merge_list[i] = merge_list[j];
@@ -177,13 +198,14 @@ static void test_bpe_by_definition(void **state)
     static tokens t;
     static pieces p;
     uint64_t random = 11;
-    for (uint32_t round = 0; round < 12; round++) {
+    for (uint32_t round = 0; round < 24; round++) {
+        const char *alphabet = round % 2 ? "abc" : "abcd";
         fixture f;
-        assert_ok(fixture_build(&f, random_bpe(&random, &t)), &f.err);
-        for (uint32_t i = 0; i < 12; i++) {
+        assert_ok(fixture_build(&f, random_bpe(&random, &t, round % 2)), &f.err);
+        for (uint32_t i = 0; i < 9; i++) {
             char text[MAX_TEXT];
             int32_t expected[MAX_TEXT];
-            const uint32_t n = random_text(&random, "abcd", text, i % 3 ? 40 : MAX_TEXT);
+            const uint32_t n = random_text(&random, alphabet, text, i % 3 ? 40 : round % 2 ? 300 : MAX_TEXT);
             for (p.n = 0; p.n < n; p.n++) p.at[p.n] = p.n;
             p.at[n] = n;
             merge_by_definition(&t, text, &p, merge_rank);
@@ -193,6 +215,35 @@ static void test_bpe_by_definition(void **state)
         tokens_free(&t);
         fixture_close(&f);
     }
+}
+
+static void test_merge_that_comes_between(void **state)
+{
+    (void)state;
+    /* "a b" is merged first for want of others, but what it makes must be merged on before the next "a b". */
+    static const char *const merges[] = { "c ab", "cab a", "a b" };
+    static tokens t;
+    static char text[5 * 40];
+    int32_t expected[2 * 40];
+    gguf_build *b = gguf_build_new();
+    fixture f;
+    add_letters(&t);
+    (void)tokens_add(&t, "ab", TYPE_NORMAL, 0);
+    (void)tokens_add(&t, "cab", TYPE_NORMAL, 0);
+    const int32_t caba = tokens_add(&t, "caba", TYPE_NORMAL, 0);
+    gguf_build_str(b, "tokenizer.ggml.model", "gpt2");
+    gguf_build_str(b, "tokenizer.ggml.pre", "gpt-2");
+    tokens_write(b, &t, false);
+    gguf_build_strings(b, "tokenizer.ggml.merges", merges, NULL, TEST_COUNT(merges));
+    assert_ok(fixture_build(&f, b), &f.err);
+    for (uint32_t i = 0; i < 40; i++) {
+        memcpy(text + 5 * i, "cabab", 5);
+        expected[2 * i] = caba;
+        expected[2 * i + 1] = 'b';
+    }
+    assert_same_ids(&f, text, 5, expected, 2);
+    assert_same_ids(&f, text, sizeof text, expected, 80);
+    fixture_close(&f);
 }
 
 /* Pieces with blanks at either end and inside, and few different scores. */
@@ -206,7 +257,7 @@ static gguf_build *random_spm(uint64_t *random, tokens *t)
         char made[64] = "";
         for (uint32_t n = 2 + next_random(random) % 5; n > 0; n--)
             strcat(made, letters[next_random(random) % (n == 1 ? 5 : 4) % (next_random(random) % 4 ? 5 : 4)]);
-        if (tokens_find(t, made) < 0) (void)tokens_add(t, made, TYPE_NORMAL, -(float)(next_random(random) % 8));
+        if (tokens_find(t, made) < 0) (void)tokens_add(t, made, TYPE_NORMAL, 3 - (float)(next_random(random) % 8));
     }
     gguf_build_str(b, "tokenizer.ggml.model", "llama");
     gguf_build_strings(b, "tokenizer.ggml.tokens", (const char *const *)t->texts, t->lens, t->n);
@@ -306,11 +357,11 @@ static void test_special_split_by_definition(void **state)
     static tokens t;
     static part parts[MAX_TEXT * 2];
     uint64_t random = 3;
-    for (uint32_t round = 0; round < 16; round++) {
+    for (uint32_t round = 0; round < 60; round++) {
         gguf_build *b = gguf_build_new();
         fixture f;
         add_letters(&t);
-        while (t.n < 256 + 14) {
+        while (t.n < 256 + 8 + round % 3 * 12) {
             char made[16] = "";
             for (uint32_t n = 1 + next_random(&random) % 6; n > 0; n--)
                 strcat(made, next_random(&random) % 5 ? (next_random(&random) % 2 ? "a" : "b") : " ");
@@ -346,6 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queue_sorts),
         cmocka_unit_test(test_bpe_by_definition),
+        cmocka_unit_test(test_merge_that_comes_between),
         cmocka_unit_test(test_spm_by_definition),
         cmocka_unit_test(test_special_split_by_definition),
     };
