@@ -481,9 +481,9 @@ static void test_floats(void **state) /* H-030 */
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(keys); i++) {
         for (int f64 = 0; f64 < 2; f64++) {
-            refuses_float(keys[i], NAN, f64, "nan");
-            refuses_float(keys[i], INFINITY, f64, "inf");
-            refuses_float(keys[i], -INFINITY, f64, "-inf");
+            refuses_float(keys[i], (double)NAN, f64, "nan");
+            refuses_float(keys[i], (double)INFINITY, f64, "inf");
+            refuses_float(keys[i], -(double)INFINITY, f64, "-inf");
             refuses_float(keys[i], -1, f64, "-1");
         }
         refuses_float(keys[i], 1e300, true, "e+300");
