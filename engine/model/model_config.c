@@ -90,6 +90,20 @@ static einf_status refuse_experts(keys *k, einf_error *err)
                       "mixture of experts is not supported: the file has %u experts", n_expert);
 }
 
+/* Gemma 2's tanh over scores or logits: ignored, the answers would only be a little wrong. */
+static einf_status refuse_soft_caps(keys *k, einf_error *err)
+{
+    static const char *const suffixes[] = { "attn_logit_softcapping", "final_logit_softcapping" };
+    for (int i = 0; i < 2; i++) {
+        float cap;
+        EINF_TRY(get_f32(k, suffixes[i], EINF__OPTIONAL, 0, 0, 1e9f, &cap, err));
+        if (cap > 0)
+            return einf__fail(err, EINF_E_UNSUPPORTED, offset_of(k, suffixes[i]), key(k, suffixes[i]), NULL,
+                              "soft-capping of logits is not supported: the file asks for %g", (double)cap);
+    }
+    return EINF_OK;
+}
+
 /* *n_head_0: heads of layer 0, from which the default head width follows. */
 static einf_status read_layers(keys *k, einf__arena *arena, einf__config *c, uint32_t *n_head_0, einf_error *err)
 {
@@ -205,6 +219,7 @@ einf_status einf__config_read(const einf__gguf *g, einf__arena *arena, einf__con
 
     EINF_TRY(refuse_parts(g, err));
     EINF_TRY(refuse_experts(&k, err));
+    EINF_TRY(refuse_soft_caps(&k, err));
     EINF_TRY(get_u32(&k, "block_count", EINF__REQUIRED, 0, 1, MAX_LAYERS, &c.n_layer, err));
     EINF_TRY(get_u32(&k, "embedding_length", EINF__REQUIRED, 0, 1, MAX_EMBD, &c.n_embd, err));
     EINF_TRY(get_u32(&k, "context_length", EINF__REQUIRED, 0, 1, INT32_MAX, &c.n_ctx_train, err));

@@ -15,6 +15,8 @@
 #define WORD "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
 #define MARKS " ?[^" W "\\p{L}\\p{N}]+[\\r\\n]*"
 #define BLANKS "[" W "]*[\\r\\n]+|[" W "]+(?![^" W "])|[" W "]+"
+/* Behind blanks that were found to have no newline after them: not to look again saves quadratic time. */
+#define IN_NO_RUN "(?<![\\t\\x{b}\\f \\x{85}\\p{Z}])"
 #define GPT2 "'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?\\p{N}+| ?[^" W "\\p{L}\\p{N}]+|[" W "]+(?![^" W "])"
 #define QWEN2 CONTRACTION "|" WORD "|\\p{N}|" MARKS "|" BLANKS
 /* Letters but a-z, then letters but A-Z, one of each kind at least once. */
@@ -60,13 +62,14 @@ enum {
 static const char *const pattern_lists[N_PATTERN_LISTS][EINF__PRE_MAX_PATTERNS + 1] = {
     [P_DEFAULT] = { "[\\p{P}$+<=>^~|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]" },
     [P_LLAMA3] = { CONTRACTION "|" WORD "|\\p{N}{1,3}|" MARKS "|" BLANKS },
-    [P_JAIS2] = { CONTRACTION "|" WORD "|\\p{N}{1,3}|" MARKS "|[" W "]*[\\r\\n]+|[" W "]{512}(?![^" W "])|[" W
-                  "]{256}(?![^" W "])|[" W "]{128}(?![^" W "])|[" W "]{64}(?![^" W "])|[" W "]{32}(?![^" W "])|[" W
-                  "]{16}(?![^" W "])|[" W "]{8}(?![^" W "])|[" W "]{4}(?![^" W "])|[" W "]{1,2}(?![^" W "])|[" W "]" },
+    [P_JAIS2] = { CONTRACTION "|" WORD "|\\p{N}{1,3}|" MARKS "|" IN_NO_RUN "[" W "]*[\\r\\n]+|[" W "]{512}(?![^" W
+                  "])|[" W "]{256}(?![^" W "])|[" W "]{128}(?![^" W "])|[" W "]{64}(?![^" W "])|[" W "]{32}(?![^" W
+                  "])|[" W "]{16}(?![^" W "])|[" W "]{8}(?![^" W "])|[" W "]{4}(?![^" W "])|[" W "]{1,2}(?![^" W
+                  "])|[" W "]" },
     [P_DEEPSEEK_LLM] = { "[\\r\\n]", "[" W "]?[" DEEPSEEK_LETTERS "]+",
                          "[" W "]?[!-/:-~\\x{ff01}-\\x{ff0f}\\x{ff1a}-\\x{ff5e}\\x{2018}-\\x{201f}"
                          "\\x{3001}-\\x{3002}]+",
-                         "[" W "]+\\z", DEEPSEEK_CJK, "\\p{N}+" },
+                         "(?<![" W "])[" W "]++\\z", DEEPSEEK_CJK, "\\p{N}+" },
     [P_DEEPSEEK3] = { "\\p{N}{1,3}", CJK, DEEPSEEK3 },
     [P_SPARK] = { "\\p{N}{1,3}", CJK,
                   ASCII_PUNCT "[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+|[\\r\\n]|[" W

@@ -10,7 +10,8 @@
  * What holds for every function, unless its comment says otherwise:
  *
  *   Errors     a negative status is returned and *err (may be NULL) says what was wrong, where, both values, and
- *              what to do. Nothing half-made is left behind: an out-pointer is set only with EINF_OK.
+ *              what to do. Nothing half-made is left behind: the out-pointer of a create or open is NULL
+ *              after a failure.
  *              The library never exits, aborts, prints, reads the environment or installs a signal handler.
  *   Ownership  the library owns what it hands out. Arguments are borrowed for the call. Every destroy and close
  *              accepts NULL and clears the pointer it is given the address of.

@@ -245,6 +245,7 @@ static void test_stored_types(void **state)
         { MODEL_LLAMA, "attention.layer_norm_rms_epsilon", 1, FLOATS },
         { MODEL_LLAMA, "rope.freq_base", 100, FLOATS },
         { MODEL_LLAMA, "rope.scaling.factor", 2, FLOATS },
+        { MODEL_GEMMA3, "final_logit_softcapping", 0, FLOATS },
         { MODEL_GEMMA3, "attention.sliding_window", 5, INTS },
         { MODEL_QWEN2VL, "rope.dimension_sections", 8, 0 },
         { MODEL_LLAMA, "rope.scaling.type", 0, 0 },
@@ -517,6 +518,16 @@ static void test_refused_features(void **state)
         assert_string_equal(f.err.where, cases[i].key);
         for (int j = 0; j < 2 && cases[i].says[j]; j++) assert_error_says(&f.err, cases[i].says[j]);
         assert_printable(f.err.message);
+        fixture_close(&f);
+    }
+    for (int i = 0; i < 2; i++) {
+        static const char *const keys[] = { "llama.attn_logit_softcapping", "llama.final_logit_softcapping" };
+        gguf_build *capped = model_build(&s);
+        gguf_build_f32(capped, keys[i], 30);
+        fixture f;
+        assert_status(fixture_load(&f, capped), &f.err, EINF_E_UNSUPPORTED);
+        assert_string_equal(f.err.where, keys[i]);
+        assert_error_says(&f.err, "asks for 30");
         fixture_close(&f);
     }
     gguf_build *b = model_build(&s); /* H-062: more used than there are */
