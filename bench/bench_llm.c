@@ -7,53 +7,21 @@
  * the window. Medians over r runs after one warm-up, with the least and the most. Bytes and multiply-adds of a token
  * are those of its matrices: every weight but the embedding, of which one row is read (a tied one is the output too).
  */
-#include <edgeinfer/edgeinfer.h>
+#include "bench/bench_common.h"
+
 #include <edgeinfer/lowlevel.h>
 
 #include <cjson/cJSON.h>
 #include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MAX_RUNS = 101 };
+#define PROGRAM "bench-llm"
 
 typedef struct options {
     const char *model;
     int n_prefill, n_decode, n_threads, n_runs;
     int json;
 } options;
-
-typedef struct spread {
-    double median, min, max;
-} spread;
-
-static double now_s(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static spread spread_of(double *v, int n)
-{
-    qsort(v, (size_t)n, sizeof *v, by_value);
-    const double median = n % 2 ? v[n / 2] : 0.5 * (v[n / 2 - 1] + v[n / 2]);
-    return (spread){ median, v[0], v[n - 1] };
-}
-
-static int fail(const einf_error *e)
-{
-    fprintf(stderr, "bench-llm: %s: %s\n", einf_status_text(e->code), e->message);
-    return 1;
-}
 
 /* Bytes of weights that a decoded token reads. */
 static uint64_t bytes_per_token(const einf_model *m)
@@ -73,16 +41,16 @@ static uint64_t bytes_per_token(const einf_model *m)
 static einf_status run_once(einf_session *s, const options *o, const int32_t *ids, double rates[2], einf_error *err)
 {
     einf_status status = einf_session_rewind(s, 0, err);
-    double start = now_s();
+    double start = bench_now_s();
     if (status == EINF_OK && o->n_prefill) status = einf_session_append_tokens(s, ids, (uint32_t)o->n_prefill, err);
-    rates[0] = o->n_prefill / (now_s() - start);
-    start = now_s();
+    rates[0] = o->n_prefill / (bench_now_s() - start);
+    start = bench_now_s();
     for (int i = 0; status == EINF_OK && i < o->n_decode; i++) status = einf_session_append_tokens(s, ids + i, 1, err);
-    rates[1] = o->n_decode / (now_s() - start);
+    rates[1] = o->n_decode / (bench_now_s() - start);
     return status;
 }
 
-static void print_json(const options *o, const einf_runtime_info *rt, const spread rates[2], double gb)
+static void print_json(const options *o, const einf_runtime_info *rt, const bench_spread rates[2], double gb)
 {
     cJSON *j = cJSON_CreateObject();
     cJSON_AddStringToObject(j, "version", einf_version());
@@ -110,7 +78,7 @@ static void print_json(const options *o, const einf_runtime_info *rt, const spre
     cJSON_Delete(j);
 }
 
-static void print_text(const options *o, const einf_runtime_info *rt, const spread rates[2], double gb)
+static void print_text(const options *o, const einf_runtime_info *rt, const bench_spread rates[2], double gb)
 {
     printf("%s, %d threads, %d runs\n", o->model, rt->n_threads, o->n_runs);
     if (o->n_prefill)
@@ -127,12 +95,12 @@ static int bench(const options *o, einf_runtime *rt, einf_model *m, einf_error *
     einf_session *s = NULL;
     einf_session_config config = EINF_INIT(einf_session_config);
     config.n_ctx = (uint32_t)n_ctx;
-    if (einf_session_create(m, &config, &s, err)) return fail(err);
+    if (einf_session_create(m, &config, &s, err)) return bench_fail(PROGRAM, err);
     einf_model_info info = EINF_INIT(einf_model_info);
     (void)einf_model_get_info(m, &info, NULL);
 
     int32_t *ids = malloc((size_t)n_ctx * sizeof *ids);
-    double v[2][MAX_RUNS];
+    double v[2][BENCH_MAX_RUNS];
     einf_status status = ids ? EINF_OK : EINF_E_NOMEM;
     for (uint32_t i = 0; ids && i < (uint32_t)n_ctx; i++) ids[i] = (int32_t)((7 * i * i + 13 * i + 5) % info.n_vocab);
     for (int i = -1; status == EINF_OK && i < o->n_runs; i++) { /* the first is warm-up */
@@ -142,9 +110,9 @@ static int bench(const options *o, einf_runtime *rt, einf_model *m, einf_error *
     }
     free(ids);
     einf_session_destroy(&s, NULL);
-    if (status != EINF_OK) return fail(err);
+    if (status != EINF_OK) return bench_fail(PROGRAM, err);
 
-    const spread rates[2] = { spread_of(v[0], o->n_runs), spread_of(v[1], o->n_runs) };
+    const bench_spread rates[2] = { bench_spread_of(v[0], o->n_runs), bench_spread_of(v[1], o->n_runs) };
     einf_runtime_info rt_info = EINF_INIT(einf_runtime_info);
     (void)einf_runtime_get_info(rt, &rt_info, NULL);
     (o->json ? print_json : print_text)(o, &rt_info, rates, 1e-9 * (double)bytes_per_token(m));
@@ -173,17 +141,17 @@ int main(int argc, char **argv)
         }
     }
     if (!o.model || o.n_prefill < 0 || o.n_decode < 0 || o.n_prefill + o.n_decode < 1 || o.n_runs < 1 ||
-        o.n_runs > MAX_RUNS)
+        o.n_runs > BENCH_MAX_RUNS)
         return usage();
     einf_error err = EINF_INIT(einf_error);
     einf_runtime *rt = NULL;
     einf_model *m = NULL;
     einf_runtime_config config = EINF_INIT(einf_runtime_config);
     config.n_threads = o.n_threads;
-    if (einf_runtime_create(&config, &rt, &err)) return fail(&err);
+    if (einf_runtime_create(&config, &rt, &err)) return bench_fail(PROGRAM, &err);
     einf_model_config model_config = EINF_INIT(einf_model_config);
     model_config.load = EINF_LOAD_WEIGHTS;
-    int rc = einf_model_open(rt, o.model, &model_config, &m, &err) ? fail(&err) : bench(&o, rt, m, &err);
-    if (einf_model_close(&m, &err) || einf_runtime_destroy(&rt, &err)) rc = fail(&err);
+    int rc = einf_model_open(rt, o.model, &model_config, &m, &err) ? bench_fail(PROGRAM, &err) : bench(&o, rt, m, &err);
+    if (einf_model_close(&m, &err) || einf_runtime_destroy(&rt, &err)) rc = bench_fail(PROGRAM, &err);
     return rc;
 }

@@ -7,34 +7,15 @@
  * the process gained (VmRSS less the file's pages, from /proc/self/status) after a session's whole context was filled,
  * beside what einf_session_plan said before. One thread fills, so that stacks are what the plan counts.
  */
-#include <edgeinfer/edgeinfer.h>
+#include "bench/bench_common.h"
+
 #include <edgeinfer/lowlevel.h>
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MAX_REPEATS = 101, N_CTX = 1024 };
+#define PROGRAM "bench-open"
 
-static double now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static int fail(const einf_error *e)
-{
-    fprintf(stderr, "bench-open: %s: %s\n", einf_status_text(e->code), e->message);
-    return 1;
-}
+enum { N_CTX = 1024 };
 
 /* A line of /proc/self/status, in bytes; 0 when it is not there. */
 static uint64_t status_bytes(const char *field)
@@ -50,17 +31,17 @@ static uint64_t status_bytes(const char *field)
 
 static int time_open(einf_runtime *rt, const char *path, uint32_t load, const char *what, int n, einf_error *err)
 {
-    double ms[MAX_REPEATS];
+    double seconds[BENCH_MAX_RUNS];
     for (int i = -1; i < n; i++) { /* the first is warm-up */
         einf_model_config config = EINF_INIT(einf_model_config);
         config.load = load;
         einf_model *m = NULL;
-        const double start = now_ms();
-        if (einf_model_open(rt, path, &config, &m, err) || einf_model_close(&m, err)) return fail(err);
-        if (i >= 0) ms[i] = now_ms() - start;
+        const double start = bench_now_s();
+        if (einf_model_open(rt, path, &config, &m, err) || einf_model_close(&m, err)) return bench_fail(PROGRAM, err);
+        if (i >= 0) seconds[i] = bench_now_s() - start;
     }
-    qsort(ms, (size_t)n, sizeof *ms, by_value);
-    printf("open %-28s median %7.2f ms  (%.2f to %.2f, %d runs)\n", what, ms[n / 2], ms[0], ms[n - 1], n);
+    const bench_spread t = bench_spread_of(seconds, n);
+    printf("open %-28s median %7.2f ms  (%.2f to %.2f, %d runs)\n", what, 1e3 * t.median, 1e3 * t.min, 1e3 * t.max, n);
     return 0;
 }
 
@@ -68,7 +49,7 @@ static int fill(einf_session *s, uint32_t n_ctx, einf_error *err)
 {
     int32_t ids[N_CTX];
     for (uint32_t i = 0; i < n_ctx; i++) ids[i] = (int32_t)(i % 256);
-    return einf_session_append_tokens(s, ids, n_ctx, err) ? fail(err) : 0;
+    return einf_session_append_tokens(s, ids, n_ctx, err) ? bench_fail(PROGRAM, err) : 0;
 }
 
 static int compare_plan(einf_runtime *rt, const char *path, uint64_t anon_before, einf_error *err)
@@ -78,14 +59,15 @@ static int compare_plan(einf_runtime *rt, const char *path, uint64_t anon_before
     einf_session_config config = EINF_INIT(einf_session_config);
     einf_plan plan = EINF_INIT(einf_plan);
     config.n_ctx = N_CTX;
-    if (einf_model_open(rt, path, NULL, &m, err)) return fail(err);
-    if (einf_session_plan(m, &config, &plan, err) || einf_session_create(m, &config, &s, err)) return fail(err);
+    if (einf_model_open(rt, path, NULL, &m, err)) return bench_fail(PROGRAM, err);
+    if (einf_session_plan(m, &config, &plan, err) || einf_session_create(m, &config, &s, err))
+        return bench_fail(PROGRAM, err);
     if (fill(s, N_CTX, err)) return 1;
     const double measured = (double)(status_bytes("RssAnon") - anon_before);
     printf("private memory, n_ctx %d filled: planned %.2f MiB, measured %.2f MiB, ratio %.3f\n", N_CTX,
            (double)plan.private_bytes / 1048576, measured / 1048576, measured / (double)plan.private_bytes);
     einf_session_destroy(&s, NULL);
-    return einf_model_close(&m, err) ? fail(err) : 0;
+    return einf_model_close(&m, err) ? bench_fail(PROGRAM, err) : 0;
 }
 
 int main(int argc, char **argv)
@@ -95,14 +77,14 @@ int main(int argc, char **argv)
         return 2;
     }
     int n = argc > 2 ? atoi(argv[2]) : 21;
-    if (n < 1 || n > MAX_REPEATS) n = 21;
+    if (n < 1 || n > BENCH_MAX_RUNS) n = 21;
     einf_error err = EINF_INIT(einf_error);
     einf_runtime *rt = NULL;
     einf_runtime_config config = EINF_INIT(einf_runtime_config);
     const uint64_t anon_before = status_bytes("RssAnon");
-    if (einf_runtime_create(&config, &rt, &err)) return fail(&err);
+    if (einf_runtime_create(&config, &rt, &err)) return bench_fail(PROGRAM, &err);
     const int rc = compare_plan(rt, argv[1], anon_before, &err) ||
                    time_open(rt, argv[1], EINF_LOAD_WEIGHTS, "without the vocabulary index", n, &err) ||
                    time_open(rt, argv[1], 0, "with the vocabulary index", n, &err);
-    return einf_runtime_destroy(&rt, &err) ? fail(&err) : rc;
+    return einf_runtime_destroy(&rt, &err) ? bench_fail(PROGRAM, &err) : rc;
 }

@@ -5,32 +5,11 @@
  *
  * Prints the number of ids and the median speed of reading the whole file, no special tokens parsed, none added.
  */
-#include <edgeinfer/edgeinfer.h>
+#include "bench/bench_common.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
+#include <stdbool.h>
 
-enum { MAX_REPEATS = 101 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static int fail(const einf_error *e)
-{
-    fprintf(stderr, "bench-tokenize: %s: %s\n", einf_status_text(e->code), e->message);
-    return 1;
-}
+#define PROGRAM "bench-tokenize"
 
 /* A whole file, malloc'd; NULL when it cannot be read. */
 static char *read_file(const char *path, size_t *n_bytes)
@@ -50,24 +29,23 @@ static char *read_file(const char *path, size_t *n_bytes)
 
 static int measure(const einf_model *m, const char *text, size_t n_bytes, int n, einf_error *err)
 {
-    double seconds[MAX_REPEATS];
+    double seconds[BENCH_MAX_RUNS];
     uint64_t n_ids = 0;
     int32_t *ids = malloc((n_bytes * 3 + 16) * sizeof *ids); /* more than any text has */
     if (!ids) return 1;
     for (int i = -1; i < n; i++) { /* the first is warm-up */
-        const double start = now_s();
+        const double start = bench_now_s();
         const einf_status status = einf_tokenize(m, text, n_bytes, 0, ids, n_bytes * 3 + 16, &n_ids, err);
         if (status != EINF_OK) {
             free(ids);
-            return fail(err);
+            return bench_fail(PROGRAM, err);
         }
-        if (i >= 0) seconds[i] = now_s() - start;
+        if (i >= 0) seconds[i] = bench_now_s() - start;
     }
     free(ids);
-    qsort(seconds, (size_t)n, sizeof *seconds, by_value);
+    const bench_spread t = bench_spread_of(seconds, n);
     printf("%llu bytes, %llu ids: %.2f MB/s (median of %d, %.2f ms to %.2f ms)\n", (unsigned long long)n_bytes,
-           (unsigned long long)n_ids, (double)n_bytes / seconds[n / 2] / 1e6, n, 1e3 * seconds[0],
-           1e3 * seconds[n - 1]);
+           (unsigned long long)n_ids, (double)n_bytes / t.median / 1e6, n, 1e3 * t.min, 1e3 * t.max);
     return 0;
 }
 
@@ -80,9 +58,10 @@ static int run(const char *model, const char *text, size_t n_bytes, int n)
     einf_model *m = NULL;
     runtime.n_threads = 1;
     config.load = EINF_LOAD_VOCAB;
-    if (einf_runtime_create(&runtime, &rt, &err)) return fail(&err);
-    int rc = einf_model_open(rt, model, &config, &m, &err) ? fail(&err) : measure(m, text, n_bytes, n, &err);
-    if (einf_model_close(&m, &err) || einf_runtime_destroy(&rt, &err)) rc = fail(&err);
+    if (einf_runtime_create(&runtime, &rt, &err)) return bench_fail(PROGRAM, &err);
+    const bool opened = einf_model_open(rt, model, &config, &m, &err) == EINF_OK;
+    int rc = opened ? measure(m, text, n_bytes, n, &err) : bench_fail(PROGRAM, &err);
+    if (einf_model_close(&m, &err) || einf_runtime_destroy(&rt, &err)) rc = bench_fail(PROGRAM, &err);
     return rc;
 }
 
@@ -93,8 +72,8 @@ int main(int argc, char **argv)
         return 2;
     }
     const int repeats = argc > 3 ? atoi(argv[3]) : 15;
-    if (repeats < 1 || repeats > MAX_REPEATS) {
-        fprintf(stderr, "bench-tokenize: REPEATS must be 1..%d\n", MAX_REPEATS);
+    if (repeats < 1 || repeats > BENCH_MAX_RUNS) {
+        fprintf(stderr, "bench-tokenize: REPEATS must be 1..%d\n", BENCH_MAX_RUNS);
         return 2;
     }
     size_t n_bytes = 0;
