@@ -240,7 +240,7 @@ check "interrupted while reading: 5" test $? = 5
 kill $writer 2>/dev/null
 
 # On a terminal nobody is asked for a prompt.
-if command -v script >/dev/null 2>&1; then
+if timeout 20 script -qec true /dev/null </dev/null >/dev/null 2>&1; then # needs util-linux and a pseudo-terminal
     timeout 20 script -qec "$bin run $model; echo code \$?" /dev/null </dev/null >"$out" 2>&1; : >"$err"
     check "run on a terminal without -p: usage" out_has "code 2"
     check "run on a terminal without -p: says why" out_has "stdin is a terminal"
