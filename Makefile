@@ -39,7 +39,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
         -Wpointer-arith -Wwrite-strings -Wcast-qual
 CONFIG_CFLAGS_release := -O2 -g -DNDEBUG
 CONFIG_CFLAGS_debug   := -O0 -g3
-CONFIG_CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CONFIG_CFLAGS_asan    := -O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CONFIG_CFLAGS_tsan    := -O1 -g -fsanitize=thread
 CONFIG_LDFLAGS_asan   := -fsanitize=address,undefined
 CONFIG_LDFLAGS_tsan   := -fsanitize=thread
