@@ -34,6 +34,12 @@ struct einf_runtime {
     atomic_int n_models;
 };
 
+/* Where the last einf_model_kv_text of a string array stood. */
+struct kv_walk {
+    atomic_flag busy;
+    einf__gguf_place place;
+};
+
 struct einf_model {
     einf_runtime *rt;
     einf__source source;
@@ -50,6 +56,8 @@ struct einf_model {
     void *weights_block;       /* of weights: tables and vectors */
     uint64_t weights_bytes;
     atomic_int n_sessions;
+    struct kv_walk walk;
+    struct kv_walk *kv_walk;   /* &walk: the one thing that a reader of a model may change */
 };
 
 struct einf_session {

@@ -113,7 +113,11 @@ einf_status einf_model_kv_text(const einf_model *m, uint64_t i, uint64_t j, char
     if (j >= kv->n_items)
         return einf__fail_arg(err, "j", "item %llu is not in [0, %llu)", (unsigned long long)j,
                               (unsigned long long)kv->n_items);
-    *n_bytes = einf__gguf_item_text(kv, j, buf, buf_bytes);
+    /* The place is a memory, not a state: who finds it taken by another thread walks from the first item. */
+    struct kv_walk *walk = m->kv_walk;
+    const bool mine = !atomic_flag_test_and_set(&walk->busy);
+    *n_bytes = einf__gguf_item_text(kv, j, mine ? &walk->place : NULL, buf, buf_bytes);
+    if (mine) atomic_flag_clear(&walk->busy);
     return EINF_OK;
 }
 

@@ -137,6 +137,8 @@ static einf_status open_model(einf_runtime *rt, const origin *o, const einf_mode
     einf_model *m = block;
     memset(m, 0, sizeof *m);
     m->rt = rt;
+    m->kv_walk = &m->walk;
+    atomic_flag_clear(&m->walk.busy);
     m->mode = config->mode;
     m->loaded = EINF_LOAD_HEADER | (config->load ? config->load : EINF_LOAD_VOCAB | EINF_LOAD_WEIGHTS);
     atomic_init(&m->n_sessions, 0);

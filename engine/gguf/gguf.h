@@ -124,8 +124,16 @@ static inline einf__bytes einf__gguf_strings_next(einf__cursor *c)
     (void)einf__cursor_string(c, &s); /* proven to fit by parse */
     return s;
 }
-/** Item j of any entry as printable text, as einf_model_kv_text promises. Returns the full length. */
-uint64_t einf__gguf_item_text(const einf__gguf_kv *kv, uint64_t j, char *buf, uint64_t buf_bytes);
+/* Where a walk through a string array stands, so that items asked for in order do not each begin at the first. */
+typedef struct einf__gguf_place {
+    const einf__gguf_kv *kv; /* NULL: nowhere */
+    uint64_t item;
+    const uint8_t *at;       /* the length of that item */
+} einf__gguf_place;
+/** Item j of any entry as printable text, as einf_model_kv_text promises. Returns the full length.
+ *  place: may be NULL; begins zeroed. */
+uint64_t einf__gguf_item_text(const einf__gguf_kv *kv, uint64_t j, einf__gguf_place *place, char *buf,
+                              uint64_t buf_bytes);
 
 /** Pointer to the data of a tensor. */
 static inline const uint8_t *einf__gguf_tensor_data(const einf__gguf *g, const einf__gguf_tensor *t)

@@ -147,12 +147,18 @@ static void put_string(sink *s, const uint8_t *p, uint64_t n_bytes)
 
 /* ------------------------------------------------------------------------------------------------- an item -- */
 
-static einf__bytes string_item(const einf__gguf_kv *kv, uint64_t j)
+/* j < n_items. Strings have lengths of their own: an item is found by walking, from *place where that is before it. */
+static einf__bytes string_item(const einf__gguf_kv *kv, uint64_t j, einf__gguf_place *place)
 {
     einf__cursor c = einf__gguf_strings_begin(kv);
-    einf__bytes s = einf__gguf_strings_next(&c);
-    while (j-- > 0) s = einf__gguf_strings_next(&c);
-    return s;
+    uint64_t i = 0;
+    if (place && place->kv == kv && place->item <= j) {
+        c.at = place->at;
+        i = place->item;
+    }
+    for (; i < j; i++) (void)einf__gguf_strings_next(&c);
+    if (place) *place = (einf__gguf_place){ kv, j, c.at };
+    return einf__gguf_strings_next(&c);
 }
 
 static void put_number(sink *s, const einf__gguf_kv *kv, uint64_t j)
@@ -179,11 +185,12 @@ static void put_number(sink *s, const einf__gguf_kv *kv, uint64_t j)
     put(s, text, strlen(text));
 }
 
-uint64_t einf__gguf_item_text(const einf__gguf_kv *kv, uint64_t j, char *buf, uint64_t buf_bytes)
+uint64_t einf__gguf_item_text(const einf__gguf_kv *kv, uint64_t j, einf__gguf_place *place, char *buf,
+                              uint64_t buf_bytes)
 {
     sink s = { .buf = buf, .room = buf_bytes ? buf_bytes - 1 : 0 };
     if (j < kv->n_items && kv->item_type == EINF__GGUF_STRING) {
-        const einf__bytes text = string_item(kv, j);
+        const einf__bytes text = string_item(kv, j, place);
         put_string(&s, (const uint8_t *)text.p, text.n);
     } else if (j < kv->n_items) {
         put_number(&s, kv, j);

@@ -86,7 +86,7 @@ static uint64_t use_all(const einf__gguf *g)
     char text[64], key[64];
     for (uint64_t i = 0; i < g->n_kv; i++) {
         const einf__gguf_kv *kv = &g->kv[i];
-        for (uint64_t j = 0; j < kv->n_items && j < 3; j++) sum += einf__gguf_item_text(kv, j, text, sizeof text);
+        for (uint64_t j = 0; j < kv->n_items && j < 3; j++) sum += einf__gguf_item_text(kv, j, NULL, text, sizeof text);
         if (kv->item_type == EINF__GGUF_STRING) {
             einf__cursor c = einf__gguf_strings_begin(kv);
             for (uint64_t j = 0; j < kv->n_items; j++) {

@@ -86,12 +86,17 @@ static void test_locale(void **state)
     decimal_point = ".";
 }
 
+static einf__gguf_place place; /* wherever the item before was, of whatever entry of the same file */
+
 static void item(const fixture *f, const char *key, uint64_t j, const char *expected)
 {
-    char text[256];
-    const uint64_t n = einf__gguf_item_text(einf__gguf_find(&f->g, key), j, text, sizeof text);
-    assert_string_equal(text, expected);
-    assert_int_equal(n, strlen(expected));
+    einf__gguf_place *places[] = { NULL, &place };
+    for (int i = 0; i < 2; i++) {
+        char text[256];
+        const uint64_t n = einf__gguf_item_text(einf__gguf_find(&f->g, key), j, places[i], text, sizeof text);
+        assert_string_equal(text, expected);
+        assert_int_equal(n, strlen(expected));
+    }
 }
 
 static void test_items(void **state)
@@ -99,6 +104,7 @@ static void test_items(void **state)
     (void)state;
     fixture f;
     assert_ok(fixture_build(&f, small_file()), &f.err);
+    place = (einf__gguf_place){ 0 };
     item(&f, "general.architecture", 0, "llama");
     item(&f, "t.u8", 0, "200");
     item(&f, "t.i8", 0, "-100");
@@ -114,6 +120,9 @@ static void test_items(void **state)
     item(&f, "t.f64", 0, "1e-10");
     item(&f, "t.strings", 0, "one");
     item(&f, "t.strings", 1, "");
+    item(&f, "t.strings", 2, "three");
+    item(&f, "t.strings", 2, "three"); /* once more, and then back */
+    item(&f, "t.strings", 0, "one");
     item(&f, "t.strings", 2, "three");
     item(&f, "t.ints", 1, "-2");
     item(&f, "t.ints", 3, ""); /* there is none */
@@ -172,11 +181,11 @@ static void test_cut(void **state)
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         char text[100];
         memset(text, '#', sizeof text);
-        assert_int_equal(einf__gguf_item_text(kv, 0, text, cases[i].room), 7);
+        assert_int_equal(einf__gguf_item_text(kv, 0, NULL, text, cases[i].room), 7);
         assert_string_equal(text, cases[i].text);
         if (cases[i].room < sizeof text) assert_int_equal(text[cases[i].room], '#');
     }
-    assert_int_equal(einf__gguf_item_text(kv, 0, NULL, 0), 7);
+    assert_int_equal(einf__gguf_item_text(kv, 0, NULL, NULL, 0), 7);
     fixture_close(&f);
 }
 
