@@ -52,6 +52,17 @@ static int fill(einf_session *s, uint32_t n_ctx, einf_error *err)
     return einf_session_append_tokens(s, ids, n_ctx, err) ? bench_fail(PROGRAM, err) : 0;
 }
 
+/* Sampling with a temperature needs memory of its own, which is part of the plan. */
+static int draw(einf_session *s, einf_error *err)
+{
+    einf_sampling sampling = EINF_INIT(einf_sampling);
+    int32_t id;
+    sampling.temperature = 1;
+    if (einf_session_set_sampling(s, &sampling, err) || einf_session_sample(s, &id, err))
+        return bench_fail(PROGRAM, err);
+    return 0;
+}
+
 static int compare_plan(einf_runtime *rt, const char *path, uint64_t anon_before, einf_error *err)
 {
     einf_model *m = NULL;
@@ -62,7 +73,7 @@ static int compare_plan(einf_runtime *rt, const char *path, uint64_t anon_before
     if (einf_model_open(rt, path, NULL, &m, err)) return bench_fail(PROGRAM, err);
     if (einf_session_plan(m, &config, &plan, err) || einf_session_create(m, &config, &s, err))
         return bench_fail(PROGRAM, err);
-    if (fill(s, N_CTX, err)) return 1;
+    if (fill(s, N_CTX, err) || draw(s, err)) return 1;
     const double measured = (double)(status_bytes("RssAnon") - anon_before);
     printf("private memory, n_ctx %d filled: planned %.2f MiB, measured %.2f MiB, ratio %.3f\n", N_CTX,
            (double)plan.private_bytes / 1048576, measured / 1048576, measured / (double)plan.private_bytes);
@@ -82,6 +93,7 @@ int main(int argc, char **argv)
     einf_runtime *rt = NULL;
     einf_runtime_config config = EINF_INIT(einf_runtime_config);
     const uint64_t anon_before = status_bytes("RssAnon");
+    config.n_threads = 1;
     if (einf_runtime_create(&config, &rt, &err)) return bench_fail(PROGRAM, &err);
     const int rc = compare_plan(rt, argv[1], anon_before, &err) ||
                    time_open(rt, argv[1], EINF_LOAD_WEIGHTS, "without the vocabulary index", n, &err) ||

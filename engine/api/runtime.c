@@ -64,7 +64,8 @@ void einf__log(const einf_runtime *rt, int32_t level, const char *format, ...)
 einf_status einf__check_process(const einf_runtime *rt, einf_error *err)
 {
     if (rt->pid == getpid()) return EINF_OK;
-    return einf__fail(err, EINF_E_STATE, EINF_NO_OFFSET, NULL, "create a runtime in the child, or exec",
+    return einf__fail(err, EINF_E_STATE, EINF_NO_OFFSET, NULL,
+                      "use the runtime in the process that made it; after fork, exec",
                       "this runtime belongs to process %ld; its threads do not exist in the forked process %ld",
                       (long)rt->pid, (long)getpid());
 }

@@ -185,11 +185,31 @@ static einf_status bind_layer(binder *b, uint32_t i)
     return EINF_OK;
 }
 
+/* Tensors that other models of a family have, and that would change every answer if they were left out: what is neither
+ * bound nor here is warned about and harmless. */
+static einf_status refuse_unbound(const binder *b)
+{
+    static const char *const names[] = {
+        "blk.0.attn_q.bias",    "blk.0.attn_k.bias", "blk.0.attn_v.bias",   "blk.0.attn_output.bias",
+        "blk.0.attn_norm.bias", "blk.0.ffn_up.bias", "blk.0.ffn_gate.bias", "blk.0.ffn_down.bias",
+        "output_norm.bias",     "output.bias",
+    };
+    const size_t n_bound = b->c->arch->features & EINF__QKV_BIAS ? 3 : 0; /* of the first */
+    for (size_t i = n_bound; i < sizeof names / sizeof names[0]; i++) {
+        const einf__gguf_tensor *t = einf__gguf_find_tensor(b->g, names[i]);
+        if (t)
+            return einf__fail(b->err, EINF_E_UNSUPPORTED, t->offset, t->name, NULL,
+                              "tensor %s is not supported for architecture %s", t->name, b->c->arch->name);
+    }
+    return EINF_OK;
+}
+
 einf_status einf__weights_bind(const einf__gguf *g, const einf__config *c, einf__arena *arena, const einf__kernels *k,
                                einf__weights *out, uint64_t *n_unused, einf_error *err)
 {
     *out = (einf__weights){ 0 };
     binder b = { .g = g, .c = c, .arena = arena, .kernels = k, .weights = out, .err = err };
+    EINF_TRY(refuse_unbound(&b));
     out->layers = EINF__CARVE(arena, einf__layer_weights, c->n_layer);
     if (out->layers) memset(out->layers, 0, c->n_layer * sizeof *out->layers);
 

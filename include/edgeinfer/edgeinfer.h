@@ -134,7 +134,8 @@ typedef struct einf_trace_hooks {
 typedef struct einf_cancel einf_cancel;
 /** Create a cleared flag. */
 EINF_API einf_status einf_cancel_create(einf_cancel **out, einf_error *err);
-/** Ask to stop: one atomic store. Any thread, any signal handler. Honoured within one layer of any phase. */
+/** Ask to stop: one atomic store. Any thread, any signal handler. Honoured within one layer of a pass and within a
+ *  megabyte of a file read. Making a vocabulary and tokenising a prompt go on to their end: milliseconds. */
 EINF_API void einf_cancel_set(einf_cancel *c);
 /** Make the flag usable again. */
 EINF_API void einf_cancel_clear(einf_cancel *c);

@@ -175,6 +175,27 @@ static void test_half_vectors(void **state)
     }
 }
 
+/* Biases that a family of ours does not have: without them every answer would be wrong. */
+static void test_refused_biases(void **state)
+{
+    static const struct { model_family family; const char *name; } cases[] = {
+        { MODEL_LLAMA, "blk.0.attn_q.bias" }, { MODEL_LLAMA, "blk.0.attn_output.bias" },
+        { MODEL_LLAMA, "blk.0.ffn_up.bias" }, { MODEL_QWEN2, "blk.0.attn_output.bias" },
+        { MODEL_GEMMA3, "output.bias" },
+    };
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        const model_spec s = small(cases[i].family);
+        gguf_build *b = model_build(&s);
+        gguf_build_tensor(b, cases[i].name, 0, 1, (const uint64_t[]){ 64 }, NULL, 64 * sizeof(float));
+        fixture f;
+        assert_status(fixture_load(&f, b), &f.err, EINF_E_UNSUPPORTED);
+        assert_string_equal(f.err.where, cases[i].name);
+        assert_error_says(&f.err, "is not supported for architecture");
+        fixture_close(&f);
+    }
+}
+
 /* H-051: tensors of no use are counted, whatever their type, and stop nothing. */
 static void test_unused_tensors(void **state)
 {
@@ -182,7 +203,7 @@ static void test_unused_tensors(void **state)
     const model_spec s = small(MODEL_GEMMA3);
     gguf_build *b = model_build(&s);
     gguf_build_tensor(b, "blk.2.attn_q.weight", 0, 2, (uint64_t[]){ 4, 4 }, NULL, 64); /* a layer too many */
-    gguf_build_tensor(b, "blk.0.attn_q.bias", 0, 1, (uint64_t[]){ 4 }, NULL, 16);      /* of another family */
+    gguf_build_tensor(b, "blk.0.attn_sinks", 0, 1, (uint64_t[]){ 4 }, NULL, 16);       /* of another family */
     gguf_build_tensor(b, "strange", 24, 3, (uint64_t[]){ 3, 3, 3 }, NULL, 27);         /* I8 */
     fixture f;
     assert_ok(fixture_load(&f, b), &f.err);
@@ -532,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_weight_types),
         cmocka_unit_test(test_half_vectors),
+        cmocka_unit_test(test_refused_biases),
         cmocka_unit_test(test_unused_tensors),
         cmocka_unit_test(test_output_of_its_own),
         cmocka_unit_test(test_odd_shapes),
