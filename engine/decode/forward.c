@@ -39,7 +39,7 @@ void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batc
     out->attended_acts = einf__acts_carve(a, (int64_t)attended, n_batch, n_int8);
     out->hidden = einf__acts_carve(a, (int64_t)ff, n_batch, n_int8);
     einf__rope_lay_out(a, c, n_batch, &out->rope);
-    einf__rope_lay_out(a, c, n_batch, &out->rope_local);
+    einf__rope_lay_out(a, c, c->arch->window_period ? n_batch : 0, &out->rope_local);
 }
 
 void einf__buffers_init(einf__buffers *b, const einf__config *c, const einf__weights *w)
@@ -125,7 +125,7 @@ einf_status einf__forward_rows(const einf__forward *f, const einf__rows *rows, c
     else
         memcpy(b.x, rows->embeddings, (size_t)rows->n * c->n_embd * sizeof *b.x);
     einf__rope_fill(&b.rope, c, rows->positions, rows->n);
-    einf__rope_fill(&b.rope_local, c, rows->positions, rows->n);
+    if (c->arch->window_period) einf__rope_fill(&b.rope_local, c, rows->positions, rows->n);
 
     for (uint32_t i = 0; i < c->n_layer; i++) {
         if (einf__is_cancelled(cancel_a) || einf__is_cancelled(cancel_b))

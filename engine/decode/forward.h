@@ -20,7 +20,7 @@ typedef struct einf__buffers {
     einf__acts *attended_acts;   /* n_head * v_dim wide */
     einf__acts *hidden;          /* n_ff wide */
     einf__rope_table rope;       /* of layers that see everything */
-    einf__rope_table rope_local; /* of windowed layers */
+    einf__rope_table rope_local; /* of windowed layers; angles only where there are such */
 } einf__buffers;
 
 /* What a pass works on. */
