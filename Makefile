@@ -161,11 +161,15 @@ $B/tests/$1/%: $O/tests/$1/%.o $(SUITE_OBJ) $(STATIC)
 endef
 $(foreach s,golden hostile real,$(eval $(call suite,$s)))
 
+# Every slot of the kernel table against its reference: a program of its own, since people run it with options.
+$B/tests/checkkern: $O/tests/checkkern/checkkern.o $(SUPPORT_OBJ) $(foreach l,$(BELOW_kernels),$O/lib$l.a)
+	$(Q)$(link_test)
+
 $B/tests/blas/%: $O/tests/blas/%.o $(SUITE_OBJ) $(BLAS_STATIC) $(STATIC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(BLAS_LIBS) $(LIB_LIBS) $(CMOCKA)
 
-UNIT   := $(foreach l,$(LAYERS),$(call unit_of,$l))
+UNIT   := $(foreach l,$(LAYERS),$(call unit_of,$l)) $B/tests/checkkern
 SUITES := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/golden/test_*.c tests/hostile/test_*.c) \
           $(if $(filter none,$(BLAS)),,$(wildcard tests/blas/test_*.c)))
 REAL   := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/real/test_*.c))

@@ -97,7 +97,8 @@ static void print_facts(const report *r)
         printf("  weights       %s, mostly %s, %.2f million parameters\n",
                cli_size_text(f->weight_bytes, size, sizeof size), f->file_type, (double)f->n_params / 1e6);
     if (f->loaded & EINF_LOAD_VOCAB) printf("  vocabulary    %u tokens, %s\n", (unsigned)f->n_vocab, f->tokenizer);
-    if (f->chat_format[0]) printf("  chat format   %s\n", f->chat_format);
+    if (f->has_chat_template)
+        printf("  chat          %s\n", f->has_chat_template > 0 ? "a template" : "a template that this build refuses");
     if (f->loaded & EINF_LOAD_WEIGHTS) {
         printf("  context       %u tokens in training\n", (unsigned)f->n_ctx_train);
         printf("  shape         %u layers, width %u, %u heads on %u KV heads of %u, FFN %u\n", (unsigned)f->n_layer,
@@ -220,7 +221,7 @@ static void json_facts(cJSON *o, const report *r)
     if (f->loaded & EINF_LOAD_VOCAB) {
         cli_json_count(o, "n_vocab", f->n_vocab);
         cJSON_AddStringToObject(o, "tokenizer", f->tokenizer);
-        cJSON_AddStringToObject(o, "chat_format", f->chat_format);
+        cJSON_AddBoolToObject(o, "has_chat_template", f->has_chat_template > 0);
     }
     if (!(f->loaded & EINF_LOAD_WEIGHTS)) return;
     cli_json_count(o, "n_ctx_train", f->n_ctx_train);

@@ -60,8 +60,8 @@ einf_status einf_model_get_info(const einf_model *m, einf_model_info *out, einf_
     copy_meta(m, "general.name", out->name, sizeof out->name);
     copy_text(out->file_type, sizeof out->file_type, commonest_type(&m->gguf), 15);
     if (m->vocab) copy_text(out->tokenizer, sizeof out->tokenizer, einf__vocab_describe(m->vocab), 31);
-    if (m->chat_format)
-        copy_text(out->chat_format, sizeof out->chat_format, einf__chat_format_name(m->chat_format), 31);
+    out->has_chat_template = m->chat_format ? 1 : m->chat_template.p ? -1 : 0;
+    out->n_files = 1;
     out->gguf_version = m->gguf.version;
     out->file_bytes = m->source.size_bytes;
     out->n_tensors = m->gguf.n_tensors;

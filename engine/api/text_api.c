@@ -122,9 +122,11 @@ einf_status einf__chat_ids(const einf_model *m, const einf_message *messages, ui
     return status;
 }
 
-einf_status einf_chat_tokenize(const einf_model *m, const einf_message *messages, uint64_t n_messages, int32_t *ids,
-                               uint64_t max_ids, uint64_t *n_ids, einf_error *err)
+einf_status einf_chat_tokenize(const einf_model *m, const einf_message *messages, uint64_t n_messages,
+                               const einf_chat_config *config, int32_t *ids, uint64_t max_ids, uint64_t *n_ids,
+                               einf_error *err)
 {
+    (void)config;
     EINF__BEGIN(err);
     EINF_TRY(need_vocab(m, err));
     EINF__NEED(n_ids, err);

@@ -217,7 +217,8 @@ typedef struct einf_model_config {
     void *progress_user;
 } einf_model_config;
 
-/** Open a GGUF file. config may be NULL. The file is validated whole (structure, shapes, bounds) before use. */
+/** Open a GGUF file. config may be NULL. The file is validated whole (structure, shapes, bounds) before use. The first
+ *  part of a split model (NAME-00001-of-0000N.gguf) brings the others, which lie beside it. */
 EINF_API einf_status einf_model_open(einf_runtime *rt, const char *path, const einf_model_config *config,
                                      einf_model **out, einf_error *err);
 /** The same from length_bytes at offset_bytes of an open file; length 0: to the end. fd is neither moved nor closed,
@@ -237,7 +238,8 @@ typedef struct einf_model_info {
     char name[128];              /* general.name; may be empty */
     char file_type[16];          /* the commonest weight type, as "Q4_K" */
     char tokenizer[32];          /* "bpe qwen2", "spm", "wordpiece"; empty without a vocabulary */
-    char chat_format[32];        /* "llama3", "chatml", ...; empty when there is none we know */
+    int32_t has_chat_template;   /* 1: the file has one and it compiles; -1: it does not; 0: there is none */
+    uint32_t n_files;            /* 1, or the parts of a split model */
     uint32_t gguf_version;
     uint32_t n_vocab;            /* tokens of the vocabulary, or rows of the output */
     uint64_t file_bytes;
@@ -310,23 +312,47 @@ EINF_API einf_status einf_model_special_tokens(const einf_model *m, einf_special
 /** 1 when the token ends an answer (EOS, end of turn), else 0; also 0 for an id out of range. */
 EINF_API int32_t einf_token_ends_answer(const einf_model *m, int32_t token_id);
 
+/** A message of a conversation. */
 typedef struct einf_message {
     uint32_t struct_size;
     uint32_t reserved;
-    const char *role;    /* "system", "user", "assistant"; NUL-terminated */
-    const char *content; /* NUL-terminated */
+    const char *role;       /* "system", "user", "assistant", "tool": what the template knows; NUL-terminated */
+    const char *content;    /* NUL-terminated; NULL: none, where extra_json says what there is instead */
+    const char *extra_json; /* a JSON object whose members the template sees beside role and content, as
+                               {"tool_calls": [...]}, {"reasoning_content": "..."}; NULL: none */
 } einf_message;
-/** Lay messages out as the model was trained to see them, followed by the opening of an assistant's turn, and
- *  tokenise. Content is text: special tokens spelled in it stay text. ids, max_ids, n_ids as in einf_tokenize.
- *  EINF_E_TEMPLATE when the file has no template or one we do not know: use einf_tokenize on a prompt of your own. */
+
+/** How conversations are laid out. A zero struct is what chat programs do. */
+typedef struct einf_chat_config {
+    uint32_t struct_size;
+    int32_t continue_answer;   /* 1: do not open an assistant's turn behind the messages */
+    const char *template_text; /* a Jinja template to use instead of the file's; NULL: the file's */
+    const char *tools_json;    /* the tools a model may call, a JSON array as the template wants it; NULL: none */
+    const char *vars_json;     /* further variables of the template, a JSON object as {"enable_thinking": false} */
+    int64_t now_s;             /* Unix time for templates that write a date (in UTC); 0: the present */
+} einf_chat_config;
+
+/** Lay messages out as the model was trained to see them, by the template of the file, and tokenise. Contents are text:
+ *  special tokens spelled in them stay text. ids, max_ids, n_ids as in einf_tokenize; config may be NULL.
+ *  EINF_E_TEMPLATE: the file has no template, it does not compile, or it refuses these messages (its own words are the
+ *  message): give a template_text, or use einf_tokenize on a prompt of your own. */
 EINF_API einf_status einf_chat_tokenize(const einf_model *m, const einf_message *messages, uint64_t n_messages,
-                                        int32_t *ids, uint64_t max_ids, uint64_t *n_ids, einf_error *err);
+                                        const einf_chat_config *config, int32_t *ids, uint64_t max_ids,
+                                        uint64_t *n_ids, einf_error *err);
+/** The same as text, before it is tokenised. buf, buf_bytes, n_bytes as in einf_detokenize. */
+EINF_API einf_status einf_chat_render(const einf_model *m, const einf_message *messages, uint64_t n_messages,
+                                      const einf_chat_config *config, char *buf, uint64_t buf_bytes, uint64_t *n_bytes,
+                                      einf_error *err);
 
 /* ---------------------------------------------------------------------------------------------- session -- */
 
 typedef struct einf_session einf_session;
 
-enum { EINF_KV_F16 = 0, EINF_KV_F32 = 1 };
+enum {
+    EINF_KV_F16 = 0,
+    EINF_KV_F32 = 1,
+    EINF_KV_Q8_0 = 2 /* int8 with a scale for every 32: half the memory of F16 */
+};
 
 typedef struct einf_session_config {
     uint32_t struct_size;
@@ -337,7 +363,8 @@ typedef struct einf_session_config {
     int32_t exact;       /* 1: f32 throughout, weights de-quantised, KV in F32. Slow; the oracle of the rest */
     int32_t force_path;  /* 0: by the number of columns; 1: always row dots; 2: always panels. For tests */
     uint32_t n_checkpoints; /* slots for einf_session_checkpoint, 0: 8. At most 1024 */
-    uint32_t reserved;
+    int32_t deterministic; /* 1: identical logits for any number of threads and for any split of the same tokens into
+                              calls and batches, on one machine. Prefill is slower. 0: identical for identical calls */
     const einf_cancel *cancel;
 } einf_session_config;
 
@@ -366,10 +393,19 @@ EINF_API einf_status einf_session_create(einf_model *m, const einf_session_confi
 /** Destroy. EINF_E_STATE and nothing happens while a call is using the session, as from one of its callbacks. */
 EINF_API einf_status einf_session_destroy(einf_session **s, einf_error *err);
 
+/** Write the timeline (rows, positions, keys and values, last logits, random numbers) to a file, which appears whole or
+ *  not at all: it is written beside its name and renamed. Images need no second encoding when they are loaded again. */
+EINF_API einf_status einf_session_save(einf_session *s, const char *path, einf_error *err);
+/** Replace the timeline by one that was saved with the same model, KV type and arithmetic; the context may differ as
+ *  long as the rows fit. EINF_E_FORMAT: damaged, or not a state file; EINF_E_STATE: of another model or configuration,
+ *  with both; EINF_E_CTX_FULL: more rows than n_ctx. After a failure the session is as it was. Checkpoints are
+ *  dropped. */
+EINF_API einf_status einf_session_load(einf_session *s, const char *path, einf_error *err);
+
 /* --------------------------------------------------------------------------------------------- generate -- */
 
 enum { EINF_STOP_NONE = 0, EINF_STOP_EOS = 1, EINF_STOP_LENGTH = 2, EINF_STOP_CONTEXT = 3, EINF_STOP_CALLBACK = 4,
-       EINF_STOP_CANCELLED = 5 };
+       EINF_STOP_CANCELLED = 5, EINF_STOP_STRING = 6 };
 
 typedef struct einf_sampling {
     uint32_t struct_size;
@@ -391,7 +427,11 @@ typedef struct einf_generate_config {
                                it become tokens. 0: it is a user's message, in which nothing is special, laid out in
                                the chat format of the model (a model without one is given the plain text) */
     int32_t ignore_eos;     /* 1: go on after the end of the answer */
-    const char *system;     /* system message before the prompt, NULL: none. Ignored when raw */
+    const char *system;     /* system message before the prompt, NULL: none. Ignored when raw, and by einf_chat_answer */
+    const char *const *stop; /* [n_stop] texts that end the answer and are not part of it; NUL-terminated, not empty.
+                               Text that may yet become one is held back until that is known */
+    uint32_t n_stop;        /* at most 64, of at most 4096 bytes each */
+    uint32_t reserved;
     const einf_cancel *cancel; /* besides the session's */
     einf_text_fn on_text;   /* NULL: none */
     void *on_text_user;
@@ -424,6 +464,31 @@ typedef struct einf_result {
  *  when the prompt was not yet computed, else behind the tokens generated so far. */
 EINF_API einf_status einf_generate(einf_session *s, const char *prompt, uint64_t prompt_bytes,
                                    const einf_generate_config *config, einf_result *result, einf_error *err);
+
+/* ------------------------------------------------------------------------------------------ conversation -- */
+
+/** A conversation over a session: it keeps the messages, lays them out for each answer, and computes only what the
+ *  session has not seen. One thread at a time, as the session; destroy it before the session. The session may be used
+ *  directly in between: the next answer finds out what is still there. */
+typedef struct einf_chat einf_chat;
+
+/** config may be NULL; its strings are copied. Compiles a template_text now. */
+EINF_API einf_status einf_chat_create(einf_session *s, const einf_chat_config *config, einf_chat **out,
+                                      einf_error *err);
+EINF_API void einf_chat_destroy(einf_chat **c);
+/** Add a message, copied. Nothing is computed yet. */
+EINF_API einf_status einf_chat_add(einf_chat *c, const einf_message *message, einf_error *err);
+/** Answer, and add the answer as an assistant's message. Also added: what there is of an answer that was stopped by a
+ *  callback, a limit or a cancel after its first character. Any other failure leaves the messages as they were.
+ *  EINF_E_CTX_FULL: the conversation needs more than n_ctx; nothing is cut silently, einf_chat_truncate or a larger
+ *  session helps. config and result as in einf_generate; raw must be 0. */
+EINF_API einf_status einf_chat_answer(einf_chat *c, const einf_generate_config *config, einf_result *result,
+                                      einf_error *err);
+EINF_API uint64_t einf_chat_n_messages(const einf_chat *c);
+/** A view of message i, valid until the conversation changes. */
+EINF_API einf_status einf_chat_get_message(const einf_chat *c, uint64_t i, einf_message *out, einf_error *err);
+/** Forget message n and those behind it: to ask again, or to take back a question. */
+EINF_API einf_status einf_chat_truncate(einf_chat *c, uint64_t n, einf_error *err);
 
 #ifdef __cplusplus
 }

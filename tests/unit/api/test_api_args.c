@@ -108,14 +108,14 @@ static void test_null_text(void **state)
     refuses_null(&f, einf_model_special_tokens(NULL, &special, &f.err), "m");
     refuses_null(&f, einf_model_special_tokens(f.m, NULL, &f.err), "out");
     assert_int_equal(einf_token_ends_answer(NULL, 0), 0);
-    refuses_null(&f, einf_chat_tokenize(NULL, &message, 1, ids, 4, &n, &f.err), "m");
-    refuses_null(&f, einf_chat_tokenize(f.m, NULL, 1, ids, 4, &n, &f.err), "messages");
-    refuses(&f, einf_chat_tokenize(f.m, &message, 1, ids, 4, &n, &f.err), "messages"); /* no role, no content */
+    refuses_null(&f, einf_chat_tokenize(NULL, &message, 1, NULL, ids, 4, &n, &f.err), "m");
+    refuses_null(&f, einf_chat_tokenize(f.m, NULL, 1, NULL, ids, 4, &n, &f.err), "messages");
+    refuses(&f, einf_chat_tokenize(f.m, &message, 1, NULL, ids, 4, &n, &f.err), "messages"); /* no role, no content */
     message.role = "user";
-    refuses(&f, einf_chat_tokenize(f.m, &message, 1, ids, 4, &n, &f.err), "messages");
+    refuses(&f, einf_chat_tokenize(f.m, &message, 1, NULL, ids, 4, &n, &f.err), "messages");
     message.content = "a";
-    refuses_null(&f, einf_chat_tokenize(f.m, &message, 1, NULL, 4, &n, &f.err), "ids");
-    refuses_null(&f, einf_chat_tokenize(f.m, &message, 1, ids, 4, NULL, &f.err), "n_ids");
+    refuses_null(&f, einf_chat_tokenize(f.m, &message, 1, NULL, NULL, 4, &n, &f.err), "ids");
+    refuses_null(&f, einf_chat_tokenize(f.m, &message, 1, NULL, ids, 4, NULL, &f.err), "n_ids");
     assert_int_equal(n, 99);
     fixture_close(&f);
 }
@@ -239,7 +239,7 @@ static void test_struct_sizes(void **state)
     einf_message message = EINF_INIT(einf_message);
     message.role = "user";
     message.content = "a";
-    refuses_sizes(&f, message, einf_chat_tokenize(f.m, &message, 1, NULL, 0, &n, &f.err), "messages");
+    refuses_sizes(&f, message, einf_chat_tokenize(f.m, &message, 1, NULL, NULL, 0, &n, &f.err), "messages");
     einf_session_config sc = EINF_INIT(einf_session_config);
     einf_plan plan = EINF_INIT(einf_plan);
     refuses_sizes(&f, sc, einf_session_create(f.m, &sc, &s, &f.err), "config");

@@ -491,7 +491,7 @@ static void test_prompts(void **state)
     einf_message message = EINF_INIT(einf_message);
     message.role = "user";
     message.content = "tea";
-    assert_status(einf_chat_tokenize(f.m, &message, 1, NULL, 0, &n, &f.err), &f.err, EINF_E_TEMPLATE);
+    assert_status(einf_chat_tokenize(f.m, &message, 1, NULL, NULL, 0, &n, &f.err), &f.err, EINF_E_TEMPLATE);
     assert_error_says(&f.err, "no chat template");
     fixture_close(&f);
 }

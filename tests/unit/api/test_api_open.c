@@ -145,7 +145,7 @@ static void test_facts(void **state)
         assert_string_equal(info.name, "a tiny model for tests");
         assert_string_equal(info.file_type, "F32");
         assert_string_equal(info.tokenizer, tokenizers[i]);
-        assert_string_equal(info.chat_format, spec.chat_template ? "chatml" : "");
+        assert_int_equal(info.has_chat_template, spec.chat_template ? 1 : 0);
         assert_int_equal(info.gguf_version, 3);
         assert_int_equal(info.n_vocab, 320);
         assert_int_equal(info.file_bytes, f.n_bytes);

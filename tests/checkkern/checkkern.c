@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_checkkern.c - every slot of the kernel table, in every rung this machine can run, proves itself.
+ * checkkern.c - every slot of the kernel table, in every rung this machine can run, proves itself.
  *
  * The checks sit in the headers beside this file, one for each kind of slot. A slot that is added to the table
  * without a check here does not compile.
@@ -7,9 +7,9 @@
 #include <edgeinfer/edgeinfer.h>
 
 #include "engine/base/cpu.h"
-#include "tests/unit/kernels/check_matrices.h"
-#include "tests/unit/kernels/check_rows.h"
-#include "tests/unit/kernels/check_weights.h"
+#include "tests/checkkern/check_matrices.h"
+#include "tests/checkkern/check_rows.h"
+#include "tests/checkkern/check_weights.h"
 
 typedef void (*check_fn)(const check *c);
 

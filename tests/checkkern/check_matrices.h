@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "tests/unit/kernels/check_support.h"
+#include "tests/checkkern/check_support.h"
 
 /* ------------------------------------------------------------------------------------------------------- gemm -- */
 

@@ -5,8 +5,8 @@
 #ifndef TESTS_CHECK_WEIGHTS_H
 #define TESTS_CHECK_WEIGHTS_H
 
-#include "tests/unit/kernels/check_support.h"
-#include "tests/unit/kernels/format_oracle.h"
+#include "tests/checkkern/check_support.h"
+#include "tests/checkkern/format_oracle.h"
 
 /* How the bytes of blocks are drawn: at random, or all the same, which reaches the extreme codes and scales. */
 enum { BYTES_RANDOM = -1 };

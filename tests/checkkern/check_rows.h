@@ -6,7 +6,7 @@
 
 #include <float.h>
 
-#include "tests/unit/kernels/check_support.h"
+#include "tests/checkkern/check_support.h"
 
 static const int row_lengths[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 100, 257, 1024};
 
