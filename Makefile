@@ -15,6 +15,16 @@ PKG_CONFIG  ?= pkg-config
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+# aarch64 made on another machine: pkg-config looks where Debian's multi-arch libraries are, tests run under QEMU.
+CROSS := $(filter aarch64,$(filter-out $(shell uname -m),$(ARCH)))
+ifneq ($(CROSS),)
+ifeq ($(origin PKG_CONFIG),file)
+PKG_CONFIG := PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS)-linux-gnu/pkgconfig:/usr/share/pkgconfig pkg-config
+endif
+EMULATOR ?= qemu-$(CROSS)
+export EMULATOR
+endif
 AR ?= ar
 # openblas | none: whether libedgeinfer-blas is built. By default when OpenBLAS is there.
 ifeq ($(origin BLAS),undefined)
@@ -26,11 +36,11 @@ endif
 
 VERSION := $(shell sed -n 's/^.define EINF_VERSION "\(.*\)"/\1/p' include/edgeinfer/edgeinfer.h)
 ABI     := $(shell sed -n 's/^.define EINF_ABI_VERSION \([0-9]*\).*/\1/p' include/edgeinfer/edgeinfer.h)
-ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 
 # One folder a configuration, so that switching never needs a clean. The default build is build/ itself.
 EMPTY :=
-TAG := $(filter-out gcc cc release,$(notdir $(firstword $(CC))) $(CONFIG) $(BLAS_TAG))
+TAG := $(filter-out gcc cc release,$(notdir $(firstword $(CC))) $(if $(findstring $(CROSS),$(firstword $(CC))),,$(CROSS)) \
+       $(CONFIG) $(BLAS_TAG))
 B ?= $(if $(strip $(TAG)),build/$(subst $(EMPTY) ,-,$(strip $(TAG))),build)
 O := $B/obj
 
@@ -40,8 +50,10 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 CONFIG_CFLAGS_release := -O2 -g -DNDEBUG
 CONFIG_CFLAGS_debug   := -O0 -g3
 CONFIG_CFLAGS_asan    := -O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-CONFIG_CFLAGS_tsan    := -O1 -g -fsanitize=thread
+CONFIG_CFLAGS_tsan    := -O2 -g -fsanitize=thread
+CONFIG_CFLAGS_fuzz    := $(CONFIG_CFLAGS_asan) -fsanitize=fuzzer-no-link
 CONFIG_LDFLAGS_asan   := -fsanitize=address,undefined
+CONFIG_LDFLAGS_fuzz   := -fsanitize=address,undefined
 CONFIG_LDFLAGS_tsan   := -fsanitize=thread
 
 # -ffp-contract=off: the reference kernels mean one thing on every compiler; no -march=native, no -ffast-math.
@@ -51,17 +63,22 @@ OUR_CFLAGS   = -std=c11 $(CONFIG_CFLAGS_$(CONFIG)) -fPIC -fvisibility=hidden -ff
 OUR_LDFLAGS  = $(CONFIG_LDFLAGS_$(CONFIG)) -pthread $(LDFLAGS)
 Q := $(if $(filter 1,$V),,@)
 
+# Inner loops are where no new path is found: fuzzing watches their memory, and does not count their edges.
+$O/engine/kernels/%.o: CONFIG_CFLAGS_fuzz := $(CONFIG_CFLAGS_asan)
+
 # One instruction set a translation unit: the suffix of the file says which.
 $O/%_avx2.o: ISA := -mavx2 -mfma -mf16c
+$O/%_dotprod.o: ISA := -march=armv8.2-a+dotprod
 $O/blas/%.o: ISA = $(BLAS_CFLAGS)
 
 # Asked when first needed, and then once: `make deps` may just have brought them.
 pkg = $(if $(filter undefined,$(origin $1)),$(eval $1 := $$(shell $(PKG_CONFIG) $2)))$($1)
-LIB_CFLAGS  = $(call pkg,pc_lib_cflags,--cflags libpcre2-8 libutf8proc)
-LIB_LIBS    = $(call pkg,pc_lib_libs,--libs libpcre2-8 libutf8proc) -lm -pthread
+LIB_CFLAGS  = $(call pkg,pc_lib_cflags,--cflags libpcre2-8 libutf8proc libxxhash)
+LIB_LIBS    = $(call pkg,pc_lib_libs,--libs libpcre2-8 libutf8proc libxxhash) -lm -pthread
 BLAS_CFLAGS = $(call pkg,pc_blas_cflags,--cflags openblas)
 BLAS_LIBS   = $(call pkg,pc_blas_libs,--libs openblas)
 CJSON       = $(call pkg,pc_cjson,--libs libcjson)
+LIBEDIT     = $(call pkg,pc_libedit,--libs libedit)
 CMOCKA      = $(call pkg,pc_cmocka,--libs cmocka)
 
 # ------------------------------------------------------------------------------------------------- sources --
@@ -76,7 +93,8 @@ BELOW_decode  := decode model kernels gguf base
 BELOW_api     := api decode model text kernels gguf base
 
 layer_src = $(wildcard engine/$1/*.c) $(if $(filter kernels,$1),$(wildcard engine/kernels/ref/*.c) \
-            $(if $(filter x86_64,$(ARCH)),$(wildcard engine/kernels/x86/*.c)))
+            $(if $(filter x86_64,$(ARCH)),$(wildcard engine/kernels/x86/*.c)) \
+            $(if $(filter aarch64,$(ARCH)),$(wildcard engine/kernels/arm/*.c)))
 ENGINE_OBJ  := $(foreach l,$(LAYERS),$(patsubst %.c,$O/%.o,$(call layer_src,$l)))
 BLAS_OBJ    := $(patsubst %.c,$O/%.o,$(wildcard blas/*.c))
 CLI_OBJ     := $(patsubst %.c,$O/%.o,$(wildcard cli/*.c))
@@ -100,7 +118,7 @@ programs: $B/bin/edgeinfer $(BENCHES) ## the command and the benches alone
 # these do.
 remember = mkdir -p $(@D) && { echo '$1' | cmp -s - $@ || echo '$1' >$@; }
 $O/flags: FORCE
-	$(Q)$(PKG_CONFIG) --exists libpcre2-8 libutf8proc libcjson || { echo 'libraries are missing: make deps' >&2; exit 1; }
+	$(Q)$(PKG_CONFIG) --exists libpcre2-8 libutf8proc libxxhash libcjson libedit || { echo 'libraries are missing: make deps' >&2; exit 1; }
 	$(Q)$(call remember,$(CC) $(OUR_CPPFLAGS) $(LIB_CFLAGS) $(OUR_CFLAGS) $(OUR_LDFLAGS))
 $O/sources: FORCE
 	$(Q)$(call remember,$(sort $(ENGINE_OBJ) $(BLAS_OBJ) $(CLI_OBJ) $(SUPPORT_OBJ)))
@@ -136,7 +154,12 @@ $(BLAS_SHARED): $(BLAS_OBJ) $O/sources blas/edgeinfer-blas.map
 
 $B/bin/edgeinfer: $(CLI_OBJ) $(STATIC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
+	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON) $(LIBEDIT)
+# For another architecture: a script in the command's place, which lends it the emulator.
+$B/emulated/edgeinfer: $B/bin/edgeinfer
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '#!/bin/sh\nexec $$EMULATOR %s "$$@"\n' '$(abspath $<)' >$@
+	$(Q)chmod +x $@
 $B/bin/bench-%: $O/bench/bench_%.o $(STATIC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
@@ -159,7 +182,21 @@ define suite
 $B/tests/$1/%: $O/tests/$1/%.o $(SUITE_OBJ) $(STATIC)
 	$$(Q)$$(link_test)
 endef
-$(foreach s,golden hostile real,$(eval $(call suite,$s)))
+$(foreach s,golden hostile real threads,$(eval $(call suite,$s)))
+
+# Faults are made where the library calls the system: the linker leads these calls to tests/faults/fault_calls.c first.
+FAULT_CALLS := open stat fstat pread read mmap write close fsync rename unlink pthread_create pthread_mutex_init \
+               pthread_cond_init pthread_condattr_init pthread_condattr_setclock pthread_attr_init \
+               pthread_attr_setstacksize pthread_sigmask
+$B/tests/faults/%: $O/tests/faults/%.o $O/tests/faults/fault_calls.o $(SUITE_OBJ) $(STATIC)
+	$(Q)$(link_test) $(FAULT_CALLS:%=-Wl,--wrap=%)
+
+# A fuzz target as a test (replay-NAME, any compiler) and as libFuzzer's (search-NAME, `make fuzz`).
+FUZZ_OBJ := $O/tests/fuzz/gguf_mutate.o $(SUPPORT_OBJ) $(STATIC)
+$B/tests/fuzz/replay-%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $(FUZZ_OBJ)
+	$(Q)$(link_test)
+$B/tests/fuzz/search-%: $O/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
+	$(Q)$(link_test) -fsanitize=fuzzer
 
 # Every slot of the kernel table against its reference: a program of its own, since people run it with options.
 $B/tests/checkkern: $O/tests/checkkern/checkkern.o $(SUPPORT_OBJ) $(foreach l,$(BELOW_kernels),$O/lib$l.a)
@@ -170,28 +207,71 @@ $B/tests/blas/%: $O/tests/blas/%.o $(SUITE_OBJ) $(BLAS_STATIC) $(STATIC)
 	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(BLAS_LIBS) $(LIB_LIBS) $(CMOCKA)
 
 UNIT   := $(foreach l,$(LAYERS),$(call unit_of,$l)) $B/tests/checkkern
-SUITES := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/golden/test_*.c tests/hostile/test_*.c) \
-          $(if $(filter none,$(BLAS)),,$(wildcard tests/blas/test_*.c)))
+SUITES := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/golden/test_*.c tests/hostile/test_*.c \
+          tests/faults/test_*.c tests/threads/test_*.c) $(if $(filter none,$(BLAS)),,$(wildcard tests/blas/test_*.c)))
+REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/replay-%,$(wildcard tests/fuzz/fuzz_*.c))
+SEARCHES := $(REPLAYS:$B/tests/fuzz/replay-%=$B/tests/fuzz/search-%)
+# What threads do to one another: for the thread sanitizer.
+THREADED := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/threads/test_*.c) tests/unit/base/test_threads.c \
+            tests/unit/text/test_text_faults.c tests/unit/api/test_api_lifetimes.c)
 REAL   := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/real/test_*.c))
+# The interface is recorded from what gcc makes.
+IS_GCC := $(and $(filter gcc cc,$(notdir $(firstword $(CC)))),$(filter release,$(CONFIG)))
 # Scripts: the command in every configuration; the tree and the products once, with the default configuration.
-SCRIPTS := "tests/cli/test_cli.sh $B/bin/edgeinfer" \
-           $(if $(filter release,$(CONFIG)),"tests/style/check_style.sh" "tests/style/test_check_style.sh" \
-           "tests/build/headers.sh $(CC)" "tests/build/symbols.sh $B/lib" "tests/build/install.sh $(MAKE) $(CC)")
+COMMAND := $B/$(if $(CROSS),emulated,bin)/edgeinfer
+SCRIPTS := "tests/cli/test_cli.sh $(COMMAND)" "tests/cli/test_chat.sh $(COMMAND)" \
+           "tests/cli/test_state.sh $(COMMAND)" \
+           "tests/cli/test_perplexity.sh $(COMMAND)" "tests/cli/test_doctor.sh $(COMMAND)" \
+           $(if $(filter release,$(CONFIG)),"tests/cli/test_man.sh $(COMMAND)" \
+           "tests/cli/test_completion.sh $(COMMAND)" $(if $(CROSS),,"tests/style/check_style.sh" "tests/style/test_check_style.sh" \
+           "tests/faults/address_space.sh $B/tests/fuzz/replay-gguf" \
+           "tests/build/headers.sh $(CC)" "tests/build/symbols.sh $B/lib" "tests/build/install.sh $(MAKE) $(CC)" \
+           $(if $(IS_GCC),"tests/build/abi.sh check $(SHARED)" "tests/build/test_abi.sh")))
 
-.PHONY: check check-now check-unit check-suites check-style check-real
+.PHONY: check check-now check-unit check-suites check-style check-abi abi-record check-real check-tsan check-tsan-now \
+        check-aarch64 check-aarch64-now check-emulated-a76 check-emulated-max check-emulated-pages fuzz fuzz-now
 check: ## all tests; installs missing packages first
 	$(Q)$(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory check-now
-check-now: all $(UNIT) $(SUITES) ## all tests, with what is installed
-	$(Q)tests/run.sh $(UNIT) $(SUITES) $(SCRIPTS)
+check-now: all $(COMMAND) $(UNIT) $(SUITES) $(REPLAYS) ## all tests, with what is installed
+	$(Q)tests/run.sh $(UNIT) $(SUITES) $(REPLAYS) $(SCRIPTS)
 check-unit: $(UNIT) ## unit tests
 	$(Q)tests/run.sh $^
-check-suites: $(SUITES) ## whole models: golden numbers, hostile files
+check-suites: $(SUITES) $(REPLAYS) ## whole models: golden numbers, hostile files, faults, threads, fuzz seeds
 	$(Q)tests/run.sh $^
 check-style: ## rules of the tree
 	$(Q)tests/style/check_style.sh
+check-abi: $(SHARED) ## the interface is the one in docs/abi, and programs built before still run
+	$(Q)$(if $(IS_GCC),tests/build/abi.sh check $(SHARED),echo 'the interface is compared in the release build of gcc')
+abi-record: $(SHARED) ## write docs/abi, after the interface changed
+	$(Q)$(if $(IS_GCC),tests/build/abi.sh record $(SHARED),echo 'record with the release build of gcc' >&2; false)
 check-real: all $(REAL) ## Gemma 3 270M against its golden numbers; fetches 253 MB once
 	$(Q)tests/real/check_real.sh $B
+
+check-tsan: ## what threads do to one another, under the thread sanitizer
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory check-tsan-now CONFIG=tsan
+check-tsan-now: $(THREADED)
+	$(Q)tests/run.sh $^
+# Another CPU: what asks which one it is, and what computes.
+COMPUTING := $(foreach l,base kernels model,$(call unit_of,$l)) $B/tests/checkkern $(filter %_logits %_stories,$(SUITES))
+# Pages of 16 KiB: what maps files, carves memory or asks for the size of a page.
+PAGED := $(call unit_of,base) $(call unit_of,gguf) $(filter %truncation %hostile_files,$(SUITES))
+check-aarch64: ## the suite for aarch64, cross-compiled, under QEMU: Cortex-A76, every feature, pages of 16 KiB
+	$(Q)$(MAKE) --no-print-directory deps CC=aarch64-linux-gnu-gcc
+	$(Q)$(MAKE) --no-print-directory check-aarch64-now CC=aarch64-linux-gnu-gcc
+check-aarch64-now: check-emulated-a76 check-emulated-max check-emulated-pages
+check-emulated-a76: all $(COMMAND) $(UNIT) $(SUITES) $(REPLAYS)
+	$(Q)LABEL=cortex-a76 EMULATOR='$(EMULATOR) -cpu cortex-a76' tests/run.sh $(UNIT) $(SUITES) $(REPLAYS) $(SCRIPTS)
+check-emulated-max: $(COMPUTING)
+	$(Q)LABEL=max EMULATOR='$(EMULATOR) -cpu max' tests/run.sh $^
+check-emulated-pages: $(PAGED)
+	$(Q)LABEL='16 KiB' EMULATOR='$(EMULATOR) -cpu cortex-a76 -p 16384' tests/run.sh $^
+fuzz: ## libFuzzer (clang), each target FUZZ_SECONDS=60 or HOURS=n in all, from seeds in FUZZ_DIR
+	$(Q)$(MAKE) --no-print-directory deps CC=clang
+	$(Q)$(MAKE) --no-print-directory fuzz-now CC=clang CONFIG=fuzz
+fuzz-now: $(REPLAYS) $(SEARCHES)
+	$(Q)FUZZ_SECONDS='$(FUZZ_SECONDS)' HOURS='$(HOURS)' FUZZ_DIR='$(or $(FUZZ_DIR),$B/fuzz)' tests/fuzz/fuzz.sh $(SEARCHES)
 
 # ---------------------------------------------------------------------------------------------- for people --
 .PHONY: demo demo-now deps bench help clean install uninstall
@@ -215,7 +295,7 @@ bench: $(BENCHES) ## opening, memory, tokens per second of BENCH_MODEL; tokenizi
 
 help: ## this list
 	@echo 'settings: CC=gcc|clang CONFIG=release|debug|asan|tsan BLAS=openblas|none PREFIX DESTDIR LIBDIR V=1'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 clean: ## remove build/
 	$(Q)rm -rf build
@@ -227,17 +307,19 @@ pc = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION
 install_library = install -m 644 $B/lib/lib$1.a $(DEST_LIB) && \
     install -m 755 $B/lib/lib$1.so.$(VERSION) $(DEST_LIB) && \
     ln -sf lib$1.so.$(VERSION) $(DEST_LIB)/lib$1.so.$(ABI) && ln -sf lib$1.so.$(ABI) $(DEST_LIB)/lib$1.so && $(call pc,$2)
-install: all ## headers, libraries, pkg-config files, command and manual, to DESTDIR/PREFIX
-	$(Q)mkdir -p $(DEST)/include/edgeinfer $(DEST_LIB)/pkgconfig $(DEST)/bin $(DEST)/share/man/man1
+install: all ## headers, libraries, pkg-config files, command, manual, completion, to DESTDIR/PREFIX
+	$(Q)mkdir -p $(DEST)/include/edgeinfer $(DEST_LIB)/pkgconfig $(DEST)/bin $(DEST)/share/man/man1 \
+	    $(DEST)/share/bash-completion/completions
 	$(Q)install -m 644 include/edgeinfer/*.h $(DEST)/include/edgeinfer
 	$(Q)$(call install_library,edgeinfer,engine/api/edgeinfer.pc.in)
 	$(Q)$(if $(BLAS_LIBRARIES),$(call install_library,edgeinfer-blas,blas/edgeinfer-blas.pc.in),true)
 	$(Q)install -m 755 $B/bin/edgeinfer $(DEST)/bin
 	$(Q)install -m 644 docs/edgeinfer.1 $(DEST)/share/man/man1
+	$(Q)install -m 644 completions/edgeinfer.bash $(DEST)/share/bash-completion/completions/edgeinfer
 
 uninstall: ## what install put there
 	$(Q)rm -rf $(DEST)/include/edgeinfer $(DEST_LIB)/libedgeinfer.* $(DEST_LIB)/libedgeinfer-blas.*
 	$(Q)rm -f $(DEST_LIB)/pkgconfig/edgeinfer.pc $(DEST_LIB)/pkgconfig/edgeinfer-blas.pc $(DEST)/bin/edgeinfer \
-	    $(DEST)/share/man/man1/edgeinfer.1
+	    $(DEST)/share/man/man1/edgeinfer.1 $(DEST)/share/bash-completion/completions/edgeinfer
 
 -include $(shell find $O -name '*.d' 2>/dev/null)

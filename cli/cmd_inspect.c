@@ -85,13 +85,14 @@ static char *item_text(const report *r, uint64_t i, uint64_t j, uint64_t max_byt
 
 static void print_facts(const report *r)
 {
-    char size[32];
+    char size[32], parts[32] = "";
     const einf_model_info *f = &r->info;
+    if (f->n_files > 1) snprintf(parts, sizeof parts, " in %u files", (unsigned)f->n_files);
     printf("%s\n", r->engine->options->model);
     printf("  architecture  %s\n", f->architecture[0] ? f->architecture : "(none)");
     if (f->name[0]) printf("  name          %s\n", f->name);
-    printf("  file          GGUF v%u, %s, %llu metadata entries, %llu tensors\n", (unsigned)f->gguf_version,
-           cli_size_text(f->file_bytes, size, sizeof size), (unsigned long long)f->n_kv,
+    printf("  file          GGUF v%u, %s%s, %llu metadata entries, %llu tensors\n", (unsigned)f->gguf_version,
+           cli_size_text(f->file_bytes, size, sizeof size), parts, (unsigned long long)f->n_kv,
            (unsigned long long)f->n_tensors);
     if (f->n_tensors)
         printf("  weights       %s, mostly %s, %.2f million parameters\n",
@@ -211,6 +212,7 @@ static void json_facts(cJSON *o, const report *r)
     cJSON_AddStringToObject(o, "name", f->name);
     cli_json_count(o, "gguf_version", f->gguf_version);
     cli_json_count(o, "file_bytes", f->file_bytes);
+    cli_json_count(o, "n_files", f->n_files);
     cli_json_count(o, "n_kv", f->n_kv);
     cli_json_count(o, "n_tensors", f->n_tensors);
     cli_json_count(o, "weight_bytes", f->weight_bytes);

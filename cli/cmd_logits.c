@@ -128,6 +128,7 @@ static int report(const job *j, uint64_t n_bytes)
     cli_json_count(object, "n_rows", j->rows.n);
     cli_json_count(object, "n_vocab", j->n_vocab);
     cJSON_AddBoolToObject(object, "exact", o->exact);
+    cJSON_AddBoolToObject(object, "deterministic", o->deterministic);
     cJSON_AddStringToObject(object, "path", paths[o->path]);
     cJSON *elapsed = cJSON_AddObjectToObject(object, "elapsed_s");
     cli_json_seconds(elapsed, "load", j->engine->load_s);

@@ -16,7 +16,7 @@ static void print_row(const char *what, uint64_t size_bytes, const char *note)
 static void print_table(const cli_options *o, const einf_plan *p, bool fits)
 {
     char limit[32];
-    printf("%s, context %u, KV %s\n", o->model, (unsigned)p->n_ctx, o->kv == EINF_KV_F32 ? "f32" : "f16");
+    printf("%s, context %u, KV %s\n", o->model, (unsigned)p->n_ctx, cli_kv_name(o));
     if (p->weights_mapped_bytes)
         print_row("weights", p->weights_mapped_bytes, "file pages, shared with other processes, given back at need");
     if (p->weights_private_bytes) print_row("weights", p->weights_private_bytes, "read into memory");
@@ -38,7 +38,7 @@ static int print_json(const cli_options *o, const einf_plan *p, bool fits)
     cJSON *object = cJSON_CreateObject();
     if (!object) return cli_fail_nomem();
     cli_json_count(object, "n_ctx", p->n_ctx);
-    cJSON_AddStringToObject(object, "kv", o->kv == EINF_KV_F32 ? "f32" : "f16");
+    cJSON_AddStringToObject(object, "kv", cli_kv_name(o));
     cli_json_count(object, "weights_mapped_bytes", p->weights_mapped_bytes);
     cli_json_count(object, "weights_private_bytes", p->weights_private_bytes);
     cli_json_count(object, "model_bytes", p->model_bytes);

@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/interrupt.h"
-#include "cli/open_model.h"
+#include "cli/answer.h"
 #include "cli/read_input.h"
 #include "cli/commands.h"
 
 typedef struct answer {
     const cli_options *options;
     cli_engine *engine;
+    cli_layout layout;
     cli_bytes text;           /* with --json */
     cli_bytes ids;            /* int32_t each */
     bool lost;                /* stdout or memory gave out */
@@ -52,32 +52,13 @@ static int get_prompt(const cli_options *o, cli_bytes *out)
         if (code) return code;
         if (!o->raw) drop_line_end(out);
     }
+    if (!o->raw && memchr(out->p ? out->p : "", '\0', out->n))
+        return cli_fail(EXIT_USAGE, NULL, "a message may not hold a NUL byte");
     if (out->n > 0 || o->raw) return EXIT_DONE;
     return cli_fail(EXIT_USAGE, "give some text, or --raw to let the model begin by itself", "the message is empty");
 }
 
 /* ------------------------------------------------------------------------------------------------ results -- */
-
-static const char *stop_name(const einf_result *r, einf_status status)
-{
-    if (status == EINF_E_CANCELLED) return "cancelled";
-    switch (r->stop_reason) {
-    case EINF_STOP_EOS: return "eos";
-    case EINF_STOP_LENGTH: return "length";
-    case EINF_STOP_CONTEXT: return "context";
-    case EINF_STOP_CALLBACK: return "callback";
-    case EINF_STOP_CANCELLED: return "cancelled";
-    default: return "none";
-    }
-}
-
-static double rate(double n, double seconds) { return seconds > 0 ? n / seconds : 0; }
-
-/* The first token comes out of the prefill: decoding makes the others. */
-static double decode_rate(const einf_result *r)
-{
-    return r->n_generated > 1 ? rate(r->n_generated - 1, r->decode_s) : 0;
-}
 
 static int print_json(const answer *a, const einf_result *r, einf_status status, double total_s)
 {
@@ -85,22 +66,7 @@ static int print_json(const answer *a, const einf_result *r, einf_status status,
     if (!o) return cli_fail_nomem();
     cli_json_text(o, "text", a->text.p, a->text.n);
     cli_json_ids(o, "token_ids", (const int32_t *)(const void *)a->ids.p, a->ids.n / sizeof(int32_t));
-    cli_json_count(o, "n_prompt", r->n_prompt);
-    cli_json_count(o, "n_generated", r->n_generated);
-    cJSON_AddStringToObject(o, "stop_reason", stop_name(r, status));
-
-    cJSON *elapsed = cJSON_AddObjectToObject(o, "elapsed_s");
-    cli_json_seconds(elapsed, "load", a->engine->load_s);
-    cli_json_seconds(elapsed, "tokenize", r->tokenize_s);
-    cli_json_seconds(elapsed, "prefill", r->prefill_s);
-    cli_json_seconds(elapsed, "decode", r->decode_s);
-    cli_json_seconds(elapsed, "total", total_s);
-
-    cJSON *cost = cJSON_AddObjectToObject(o, "cost"); /* what was not measured is not there */
-    if (r->has_cpu) cli_json_seconds(cost, "cpu_core_s", r->cpu_core_s);
-    if (r->has_rss) cli_json_mib(cost, "rss_peak_mib", r->rss_peak_bytes);
-    cli_json_mib(cost, "session_mib", r->session_bytes);
-    if (r->has_energy) cJSON_AddNumberToObject(cost, "energy_j", r->energy_j);
+    cli_json_result(o, r, status, a->engine->load_s, total_s);
     return cli_print_json(o);
 }
 
@@ -108,33 +74,14 @@ static void print_statistics(const answer *a, const einf_result *r, double total
 {
     if (a->options->quiet) return;
     fprintf(stderr, "%u tokens", (unsigned)r->n_generated);
-    if (r->n_generated > 1) fprintf(stderr, " at %.1f tok/s", decode_rate(r));
+    if (r->n_generated > 1) fprintf(stderr, " at %.1f tok/s", cli_decode_rate(r));
     fprintf(stderr, ", prompt %u tokens at %.1f tok/s, %.2f s", (unsigned)r->n_prompt,
-            rate(r->n_prompt - r->n_cached, r->prefill_s), total_s);
+            cli_prefill_rate(r), total_s);
     if (r->has_rss) fprintf(stderr, ", peak memory %.0f MiB", (double)r->rss_peak_bytes / 1048576);
     fputc('\n', stderr);
 }
 
 /* ----------------------------------------------------------------------------------------------- the verb -- */
-
-static einf_generate_config generate_config(answer *a)
-{
-    const cli_options *o = a->options;
-    einf_generate_config c = EINF_INIT(einf_generate_config);
-    c.max_tokens = o->max_tokens;
-    c.sampling = (einf_sampling){ .struct_size = (uint32_t)sizeof c.sampling, .top_k = o->top_k, .seed = o->seed,
-                                  .temperature = (float)o->temp, .top_p = (float)o->top_p, .min_p = (float)o->min_p,
-                                  .repeat_penalty = (float)o->repeat_penalty };
-    c.raw = o->raw;
-    c.ignore_eos = o->ignore_eos;
-    c.system = o->system;
-    c.cancel = a->engine->cancel;
-    c.on_text = on_text;
-    c.on_text_user = a;
-    c.progress = cli_progress_step;
-    c.progress_user = &a->engine->progress;
-    return c;
-}
 
 /* After the engine stopped: what there is of an answer is shown, and then why there is no more. */
 static int conclude(answer *a, const einf_result *r, einf_status status, const einf_error *err, double start_s)
@@ -152,22 +99,61 @@ static int conclude(answer *a, const einf_result *r, einf_status status, const e
     return status == EINF_OK ? EXIT_DONE : cli_print_error(err, NULL);
 }
 
+/* As einf_generate, with what --tools, --template and --var say. */
+static einf_status answer_laid_out(const answer *a, einf_session *s, const cli_bytes *prompt,
+                                   const einf_generate_config *gc, einf_result *result, einf_error *err)
+{
+    einf_chat *chat = NULL;
+    einf_message system = EINF_INIT(einf_message), user = EINF_INIT(einf_message);
+    system.role = "system", system.content = gc->system;
+    user.role = "user", user.content = prompt->p;
+    einf_status status = einf_chat_create(s, &a->layout.config, &chat, err);
+    if (status == EINF_OK && gc->system) status = einf_chat_add(chat, &system, err);
+    if (status == EINF_OK) status = einf_chat_add(chat, &user, err);
+    if (status == EINF_OK) status = einf_chat_answer(chat, gc, result, err);
+    einf_chat_destroy(&chat);
+    return status;
+}
+
+/* A session that holds what --load-state says. */
+static einf_status open_session(cli_engine *e, einf_session **s, einf_error *err)
+{
+    const double start_s = cli_now_s();
+    const einf_session_config c = cli_session_config(e);
+    einf_status status = einf_session_create(e->m, &c, s, err);
+    if (status == EINF_OK && e->options->load_state) status = einf_session_load(*s, e->options->load_state, err);
+    e->load_s += cli_now_s() - start_s;
+    return status;
+}
+
+/* What an answer that was stopped left is a session like any other. */
+static int save_session(einf_session *s, const char *path, int code)
+{
+    einf_error err = EINF_INIT(einf_error);
+    if (!path || (code != EXIT_DONE && code != EXIT_CANCELLED)) return code;
+    return einf_session_save(s, path, &err) == EINF_OK ? code : cli_print_error(&err, path);
+}
+
 static int generate(answer *a, const cli_bytes *prompt, double start_s)
 {
     cli_engine *e = a->engine;
     einf_error err = EINF_INIT(einf_error);
     if (cli_engine_open(e, a->options->model, 0, false, &err) != EINF_OK)
         return cli_print_error(&err, a->options->model);
-    const double session_s = cli_now_s();
-    const einf_session_config sc = cli_session_config(e);
     einf_session *s = NULL;
-    if (einf_session_create(e->m, &sc, &s, &err) != EINF_OK) return cli_print_error(&err, a->options->model);
-    e->load_s += cli_now_s() - session_s;
-
-    const einf_generate_config gc = generate_config(a);
+    if (open_session(e, &s, &err) != EINF_OK) {
+        const char *file = s ? a->options->load_state : a->options->model;
+        einf_session_destroy(&s, NULL);
+        return cli_print_error(&err, file);
+    }
+    einf_generate_config gc = cli_generate_config(e);
+    gc.on_text = on_text;
+    gc.on_text_user = a;
     einf_result result = EINF_INIT(einf_result);
-    const einf_status status = einf_generate(s, prompt->p, prompt->n, &gc, &result, &err);
-    const int code = conclude(a, &result, status, &err, start_s);
+    const einf_status status = a->layout.is_default || e->options->raw
+                                   ? einf_generate(s, prompt->p, prompt->n, &gc, &result, &err)
+                                   : answer_laid_out(a, s, prompt, &gc, &result, &err);
+    const int code = save_session(s, a->options->save_state, conclude(a, &result, status, &err, start_s));
     einf_session_destroy(&s, NULL);
     return code;
 }
@@ -180,8 +166,10 @@ int cli_run(const cli_options *o)
     answer a = { .options = o, .engine = &engine };
     int code = cli_engine_start(&engine, o);
     if (code == EXIT_DONE) code = get_prompt(o, &prompt);
+    if (code == EXIT_DONE) code = cli_layout_read(o, &a.layout);
     if (code == EXIT_DONE) code = generate(&a, &prompt, start_s);
     cli_engine_stop(&engine);
+    cli_layout_free(&a.layout);
     cli_bytes_free(&prompt);
     cli_bytes_free(&a.text);
     cli_bytes_free(&a.ids);

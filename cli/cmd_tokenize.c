@@ -2,9 +2,9 @@
  * cmd_tokenize.c - the ids of a text, byte for byte as it was given.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "cli/id_list.h"
 #include "cli/open_model.h"
 #include "cli/read_input.h"
 #include "cli/commands.h"
@@ -16,35 +16,18 @@ static int get_text(const cli_options *o, cli_bytes *out)
     return cli_bytes_add(out, o->prompt, strlen(o->prompt)) ? EXIT_DONE : cli_fail_nomem();
 }
 
-/* Room for an id a byte is nearly always enough; when it is not, the library says how many there are. */
-static einf_status get_ids(const einf_model *m, const cli_bytes *text, uint32_t flags, int32_t **ids, uint64_t *n,
-                           einf_error *err)
-{
-    uint64_t room = text->n + 16;
-    for (;;) {
-        *n = 0;
-        *ids = malloc((size_t)room * sizeof **ids);
-        if (!*ids) return EINF_E_NOMEM;
-        const einf_status status = einf_tokenize(m, text->p, text->n, flags, *ids, room, n, err);
-        if (status != EINF_E_LIMIT || *n <= room) return status;
-        free(*ids);
-        *ids = NULL;
-        room = *n;
-    }
-}
-
-static int print_ids(const cli_options *o, const int32_t *ids, uint64_t n, uint64_t n_bytes)
+static int print_ids(const cli_options *o, const cli_id_list *ids, uint64_t n_bytes)
 {
     if (!o->json) {
-        for (uint64_t i = 0; i < n; i++)
-            if (printf("%d\n", ids[i]) < 0) break; /* finish_stdout says why */
+        for (size_t i = 0; i < ids->n; i++)
+            if (printf("%d\n", ids->items[i]) < 0) break; /* finish_stdout says why */
         return EXIT_DONE;
     }
     cJSON *object = cJSON_CreateObject();
     if (!object) return cli_fail_nomem();
     cli_json_count(object, "n_bytes", n_bytes);
-    cli_json_count(object, "n_tokens", n);
-    cli_json_ids(object, "ids", ids, (size_t)n);
+    cli_json_count(object, "n_tokens", ids->n);
+    cli_json_ids(object, "ids", ids->items, ids->n);
     return cli_print_json(object);
 }
 
@@ -55,13 +38,11 @@ static int tokenize(cli_engine *e, const cli_bytes *text)
     if (cli_engine_open(e, o->model, EINF_LOAD_HEADER | EINF_LOAD_VOCAB, false, &err) != EINF_OK)
         return cli_print_error(&err, o->model);
     const uint32_t flags = (o->special ? (uint32_t)EINF_TOK_SPECIAL : 0u) | (o->bos ? (uint32_t)EINF_TOK_BOS : 0u);
-    int32_t *ids;
-    uint64_t n;
-    const einf_status status = get_ids(e->m, text, flags, &ids, &n, &err);
-    int code = EXIT_DONE;
-    if (status == EINF_OK) code = print_ids(o, ids, n, text->n);
-    else code = ids ? cli_print_error(&err, NULL) : cli_fail_nomem();
-    free(ids);
+    cli_id_list ids = { NULL, 0 };
+    int code;
+    if (cli_ids_of_text(e->m, text, flags, &ids, &err) == EINF_OK) code = print_ids(o, &ids, text->n);
+    else code = cli_print_error(&err, NULL);
+    cli_id_list_free(&ids);
     return code;
 }
 

@@ -7,10 +7,13 @@
 #include "cli/options.h"
 
 int cli_run(const cli_options *o);
+int cli_chat(const cli_options *o);
 int cli_inspect(const cli_options *o);
 int cli_validate(const cli_options *o);
 int cli_plan(const cli_options *o);
 int cli_tokenize(const cli_options *o);
 int cli_logits(const cli_options *o);
+int cli_perplexity(const cli_options *o);
+int cli_doctor(const cli_options *o);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "cli/numbers.h"
 #include "cli/output.h"
-#include "cli/read_input.h"
 
 static const char separators[] = ", \t\r\n";
 
@@ -89,6 +88,31 @@ int cli_read_rows(const char *option, size_t n, cli_id_list *out)
     }
     if (code == EXIT_DONE && out->n == 0) return cli_fail(EXIT_USAGE, NULL, "the list of rows is empty");
     return code;
+}
+
+/* Room for an id a byte is nearly always enough; when it is not, the library says how many there are. */
+einf_status cli_ids_of_text(const einf_model *m, const cli_bytes *text, uint32_t flags, cli_id_list *out,
+                            einf_error *err)
+{
+    uint64_t room = text->n + 16;
+    for (;;) {
+        uint64_t n = 0;
+        free(out->items);
+        out->items = room <= SIZE_MAX / sizeof *out->items ? malloc((size_t)room * sizeof *out->items) : NULL;
+        if (!out->items) {
+            *err = (einf_error){ .code = EINF_E_NOMEM, .offset = EINF_NO_OFFSET };
+            return EINF_E_NOMEM;
+        }
+        einf_error attempt = EINF_INIT(einf_error);
+        const einf_status status = einf_tokenize(m, text->p, text->n, flags, out->items, room, &n, &attempt);
+        if (status == EINF_E_LIMIT && n > room) {
+            room = n;
+            continue;
+        }
+        *err = attempt;
+        out->n = status == EINF_OK ? (size_t)n : 0;
+        return status;
+    }
 }
 
 void cli_id_list_free(cli_id_list *list)

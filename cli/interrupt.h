@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * interrupt.h - Ctrl-C and its like: the first asks the engine to stop, the second ends the process.
+ * interrupt.h - Ctrl-C and its like: the first asks the engine to stop, the second ends the process; in a
+ * conversation each stops one answer.
  */
 #ifndef CLI_INTERRUPT_H
 #define CLI_INTERRUPT_H
@@ -13,5 +14,11 @@
 einf_cancel *cli_interrupt_install(void);
 /** A signal has come. */
 bool cli_interrupted(void);
+/** From now on Ctrl-C asks every time, instead of ending the process the second time. */
+void cli_interrupt_keep(void);
+/** Forget a Ctrl-C and clear the flag, for the next piece of work. SIGTERM and SIGHUP are not forgotten. */
+void cli_interrupt_forget(void);
+/** SIGTERM or SIGHUP has come. */
+bool cli_must_end(void);
 
 #endif

@@ -15,12 +15,18 @@
 
 static const cli_verb verbs[] = {
     { "run", VERB_RUN, "answer a prompt", "MODEL -p TEXT [options]",
-      "Answers a prompt. The answer alone goes to stdout, as it is made; -p is taken from stdin where a\n"
-      "pipe or file is connected to it. Ctrl-C keeps what there is.",
+      "Answers a prompt; without -p it comes from stdin. The answer alone goes to stdout, as it is made.",
       "  edgeinfer run model.gguf -p \"Why is the sky blue?\" -n 100\n"
       "  git diff | edgeinfer run model.gguf --system \"Describe this change in one line.\"\n"
       "  edgeinfer run model.gguf --raw -p \"Once upon a time\" --temp 0.8 --seed 7 --json",
       ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_run },
+    { "chat", VERB_CHAT, "talk with a model", "MODEL [options]",
+      "At a terminal: type messages, read answers; /help lists commands, Ctrl-C stops an answer, Ctrl-D ends.\n"
+      "On a pipe: a JSON object a line, as {\"content\": \"Hello\"} or {\"messages\": [...]}; one object in return.\n"
+      "With \"stream\": true, also {\"delta\": ...} lines before it. A bad line gets {\"error\": ...}. See the manual.",
+      "  edgeinfer chat model.gguf -s \"Answer briefly.\"\n"
+      "  printf '%s\\n' '{\"content\": \"Hello\"}' | edgeinfer chat model.gguf | jq -r .text",
+      ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_chat },
     { "inspect", VERB_INSPECT, "what is in a file", "FILE [options]",
       "Prints what a GGUF file is, its metadata and its tensors. Works on any well-formed file, also on\n"
       "those that this release cannot run.",
@@ -49,13 +55,27 @@ static const cli_verb verbs[] = {
       "  edgeinfer logits model.gguf --tokens 1,77,300 -o logits.f32\n"
       "  edgeinfer logits model.gguf --tokens @ids.txt --rows 0,10,-1 --exact -o exact.f32",
       ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_logits },
+    { "perplexity", VERB_PERPLEXITY, "how well a model predicts a text", "MODEL [-f FILE] [options]",
+      "Prints the perplexity of a text, measured as llama-perplexity does: chunks of -c tokens (512 unless\n"
+      "said), of which the second half is scored. With --base, also how far the model's probabilities lie\n"
+      "from those of the base model (Kullback-Leibler divergence).",
+      "  edgeinfer perplexity model.gguf -f wiki.test.raw\n"
+      "  edgeinfer perplexity model-Q4_K_M.gguf --base model-F16.gguf -f wiki.test.raw --chunks 20 --json",
+      ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_perplexity },
+    { "doctor", VERB_DOCTOR, "what this machine can do, and what slows it down", "[MODEL] [options]",
+      "Looks at processor, memory, clocks, heat and energy sources, and says what could be better and how.\n"
+      "With a model: whether it fits, and how fast it can decode at most. Changes nothing, needs no root.",
+      "  edgeinfer doctor\n"
+      "  edgeinfer doctor -m model.gguf\n"
+      "  edgeinfer doctor --json | jq '.findings[] | select(.level == \"warning\")'",
+      ", 3 bad or unsupported file, 5 cancelled", cli_doctor },
 };
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
 static void print_summary(void)
 {
     puts("edgeinfer " EINF_VERSION ": runs GGUF language models on the CPU.\n\nverbs:");
-    for (int i = 0; i < N_VERBS; i++) printf("  %-9s %s\n", verbs[i].name, verbs[i].summary);
+    for (int i = 0; i < N_VERBS; i++) printf("  %-10s %s\n", verbs[i].name, verbs[i].summary);
     puts("try:\n"
          "  edgeinfer run model.gguf -p \"Write a haiku about rain.\"\n"
          "  edgeinfer plan model.gguf -c 8192\n"

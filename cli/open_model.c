@@ -69,6 +69,11 @@ void cli_engine_stop(cli_engine *e)
     einf_runtime_destroy(&e->rt, NULL);
 }
 
+const char *cli_kv_name(const cli_options *o)
+{
+    return o->exact || o->kv == EINF_KV_F32 ? "f32" : o->kv == EINF_KV_Q8_0 ? "q8_0" : "f16";
+}
+
 einf_session_config cli_session_config(const cli_engine *e)
 {
     const cli_options *o = e->options;
@@ -76,6 +81,7 @@ einf_session_config cli_session_config(const cli_engine *e)
     c.n_ctx = o->ctx;
     c.kv_type = (int32_t)o->kv;
     c.exact = o->exact;
+    c.deterministic = o->deterministic;
     c.force_path = (int32_t)o->path;
     c.cancel = e->cancel;
     return c;

@@ -26,6 +26,8 @@ einf_status cli_engine_open(cli_engine *e, const char *path, uint32_t load, bool
 void cli_engine_close(cli_engine *e);
 void cli_engine_stop(cli_engine *e);
 
+/** The type of that session's KV cache, as --kv takes it. */
+const char *cli_kv_name(const cli_options *o);
 /** The session that the options ask for. */
 einf_session_config cli_session_config(const cli_engine *e);
 

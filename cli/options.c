@@ -16,7 +16,7 @@
 #include "cli/numbers.h"
 #include "cli/output.h"
 
-typedef enum option_kind { OPT_FLAG, OPT_TEXT, OPT_U32, OPT_U64, OPT_REAL, OPT_SIZE, OPT_CHOICE } option_kind;
+typedef enum option_kind { OPT_FLAG, OPT_TEXT, OPT_U32, OPT_U64, OPT_REAL, OPT_SIZE, OPT_CHOICE, OPT_LIST } option_kind;
 
 typedef struct option_row {
     const char *name;
@@ -30,7 +30,8 @@ typedef struct option_row {
 } option_row;
 
 #define AT(field) offsetof(cli_options, field)
-#define MODELS (VERB_RUN | VERB_PLAN | VERB_LOGITS)
+#define MODELS (VERB_RUN | VERB_CHAT | VERB_PLAN | VERB_LOGITS | VERB_PERPLEXITY)
+#define ANSWERS (VERB_RUN | VERB_CHAT)
 #define MAX_INT 2147483647.0
 #define MAX_SEED 9007199254740992.0 /* 2^53: what JSON carries exactly */
 
@@ -41,28 +42,44 @@ static const option_row rows[] = {
     { "any-pretokenizer", 0, NULL, VERB_ALL, OPT_FLAG, AT(any_pretokenizer), 0, 0,
       "take the default for a pre-tokenizer that is unknown" },
     { "prompt", 'p', "TEXT", VERB_RUN | VERB_TOKENIZE, OPT_TEXT, AT(prompt), 0, 0, "the text; default: stdin" },
-    { "file", 'f', "FILE", VERB_RUN | VERB_TOKENIZE, OPT_TEXT, AT(file), 0, 0, "the text from a file, - is stdin" },
-    { "system", 0, "TEXT", VERB_RUN, OPT_TEXT, AT(system), 0, 0, "system message before the prompt" },
-    { "raw", 0, NULL, VERB_RUN, OPT_FLAG, AT(raw), 0, 0, "continue the text; no chat format" },
+    { "file", 'f', "FILE", VERB_RUN | VERB_TOKENIZE | VERB_PERPLEXITY, OPT_TEXT, AT(file), 0, 0,
+      "the text from a file, - is stdin" },
+    { "system", 's', "TEXT", ANSWERS, OPT_TEXT, AT(system), 0, 0, "system message, which goes before all others" },
+    { "tools", 0, "FILE", ANSWERS, OPT_TEXT, AT(tools), 0, 0, "tools the model may call, a JSON array" },
+    { "var", 0, "NAME=JSON", ANSWERS, OPT_LIST, AT(var), 0, 0, "a variable of the chat template; many are possible" },
+    { "template", 0, "FILE", ANSWERS, OPT_TEXT, AT(template_file), 0, 0, "a chat template instead of the model's" },
+    { "raw", 0, NULL, VERB_RUN, OPT_FLAG, AT(raw), 0, 0, "continue the text; no chat template" },
     { "special", 0, NULL, VERB_TOKENIZE, OPT_FLAG, AT(special), 0, 0, "special tokens spelled in the text count" },
     { "bos", 0, NULL, VERB_TOKENIZE, OPT_FLAG, AT(bos), 0, 0, "add BOS (for some models EOS) as the model says" },
     { "tokens", 0, "IDS", VERB_LOGITS, OPT_TEXT, AT(tokens), 0, 0, "token ids as 1,2,3, or @FILE; nothing is added" },
     { "output", 'o', "FILE", VERB_LOGITS, OPT_TEXT, AT(output), 0, 0, "where the numbers go, - is stdout" },
     { "rows", 0, "LIST", VERB_LOGITS, OPT_TEXT, AT(rows), 0, 0, "rows to write as 0,10,-1, ascending; default: all" },
-    { "exact", 0, NULL, VERB_LOGITS, OPT_FLAG, AT(exact), 0, 0, "f32 throughout, weights de-quantised; slow" },
-    { "path", 0, "auto|rows|panels", VERB_LOGITS, OPT_CHOICE, AT(path), 0, 0, "for tests: force row dots or panels" },
-    { "max-tokens", 'n', "N", VERB_RUN, OPT_U32, AT(max_tokens), 1, MAX_INT, "stop after N tokens; default: the end" },
+    { "base", 0, "FILE", VERB_PERPLEXITY, OPT_TEXT, AT(base), 0, 0, "compare with this model, token by token" },
+    { "chunks", 0, "N", VERB_PERPLEXITY, OPT_U32, AT(chunks), 1, MAX_INT, "the first N chunks; default: all" },
+    { "exact", 0, NULL, VERB_LOGITS | VERB_PERPLEXITY, OPT_FLAG, AT(exact), 0, 0,
+      "f32 throughout, weights de-quantised; slow" },
+    { "path", 0, "auto|rows|panels", VERB_LOGITS | VERB_PERPLEXITY, OPT_CHOICE, AT(path), 0, 0,
+      "for tests: force row dots or panels" },
+    { "max-tokens", 'n', "N", ANSWERS, OPT_U32, AT(max_tokens), 1, MAX_INT, "stop after N tokens; default: the end" },
     { "ctx", 'c', "N", MODELS, OPT_U32, AT(ctx), 1, MAX_INT, "context; default: 4096, or less if trained so" },
-    { "kv", 0, "f16|f32", MODELS, OPT_CHOICE, AT(kv), 0, 0, "type of the KV cache; default: f16" },
-    { "threads", 't', "N", MODELS, OPT_U32, AT(threads), 1, 256, "threads; default: all performance cores" },
+    { "kv", 0, "f16|f32|q8_0", MODELS | VERB_DOCTOR, OPT_CHOICE, AT(kv), 0, 0, "type of the KV cache; default: f16" },
+    { "deterministic", 0, NULL, MODELS, OPT_FLAG, AT(deterministic), 0, 0,
+      "the same bits for any number of threads, batches and calls" },
+    { "load-state", 0, "FILE", VERB_RUN, OPT_TEXT, AT(load_state), 0, 0,
+      "begin with a saved session: what the prompt shares with it" },
+    { "save-state", 0, "FILE", VERB_RUN, OPT_TEXT, AT(save_state), 0, 0, "save the session behind the answer" },
+    { "threads", 't', "N", MODELS | VERB_DOCTOR, OPT_U32, AT(threads), 1, 256,
+      "threads; default: all performance cores" },
     { "ram-limit", 0, "SIZE", MODELS, OPT_SIZE, AT(ram_limit_bytes), 0, 0, "take no more memory than this, as 3G" },
-    { "temp", 0, "X", VERB_RUN, OPT_REAL, AT(temp), 0, 1000, "temperature; default: 0, the likeliest token" },
-    { "top-k", 0, "N", VERB_RUN, OPT_U32, AT(top_k), 0, MAX_INT, "choose from the N likeliest; 0, default: all" },
-    { "top-p", 0, "X", VERB_RUN, OPT_REAL, AT(top_p), 0, 1, "choose from those that sum up to X; default: 1" },
-    { "min-p", 0, "X", VERB_RUN, OPT_REAL, AT(min_p), 0, 1, "drop those below X times the best; default: 0" },
-    { "repeat-penalty", 0, "X", VERB_RUN, OPT_REAL, AT(repeat_penalty), 0, 100, "above 1: repeat less; default: 1" },
-    { "seed", 0, "N", VERB_RUN, OPT_U64, AT(seed), 0, MAX_SEED, "of the random numbers; default: 0" },
-    { "ignore-eos", 0, NULL, VERB_RUN, OPT_FLAG, AT(ignore_eos), 0, 0, "go on after the end of the answer" },
+    { "temp", 0, "X", ANSWERS, OPT_REAL, AT(temp), 0, 1000, "temperature; default: 0, the likeliest token" },
+    { "top-k", 0, "N", ANSWERS, OPT_U32, AT(top_k), 0, MAX_INT, "choose from the N likeliest; 0, default: all" },
+    { "top-p", 0, "X", ANSWERS, OPT_REAL, AT(top_p), 0, 1, "choose from those that sum up to X; default: 1" },
+    { "min-p", 0, "X", ANSWERS, OPT_REAL, AT(min_p), 0, 1, "drop those below X times the best; default: 0" },
+    { "repeat-penalty", 0, "X", ANSWERS, OPT_REAL, AT(repeat_penalty), 0, 100, "above 1: repeat less; default: 1" },
+    { "seed", 0, "N", ANSWERS, OPT_U64, AT(seed), 0, MAX_SEED, "of the random numbers; default: 0" },
+    { "stop", 0, "TEXT", ANSWERS, OPT_LIST, AT(stop), 0, 0, "end the answer before this text; many are possible" },
+    { "ignore-eos", 0, NULL, ANSWERS, OPT_FLAG, AT(ignore_eos), 0, 0, "go on after the end of the answer" },
+    { "sysroot", 0, "DIR", VERB_DOCTOR, OPT_TEXT, AT(sysroot), 0, 0, "read /proc, /sys and /dev below this folder" },
     { "tensors", 0, NULL, VERB_VALIDATE, OPT_FLAG, AT(tensors), 0, 0, "look for NaN and infinity; reads every byte" },
     { "all", 0, NULL, VERB_INSPECT, OPT_FLAG, AT(all), 0, 0, "print arrays and long texts whole" },
     { "json", 0, NULL, VERB_ALL, OPT_FLAG, AT(json), 0, 0, "one JSON object on stdout" },
@@ -127,7 +144,8 @@ const char *cli_nearest(const char *typed, const char *const *names, int n)
         if (strlen(names[i]) > MAX_NAME) continue;
         int d = distance(typed, names[i]);
         if (d > 0 && length >= 3 && strncmp(typed, names[i], length) == 0) d = 1; /* the beginning of a name */
-        if (d < best_distance) best = names[i], best_distance = d;
+        const bool shorter = best && d == best_distance && strlen(names[i]) < strlen(best); /* --tem is --temp */
+        if (d < best_distance || shorter) best = names[i], best_distance = d;
     }
     return best;
 }
@@ -164,6 +182,14 @@ static int bad_number(const option_row *row, const char *value, const char *kind
     return bad_value(row, value, expected);
 }
 
+static int add_value(const option_row *row, const char *value, cli_list *list)
+{
+    const uint32_t max = (uint32_t)(sizeof list->items / sizeof list->items[0]);
+    if (list->n == max) return cli_fail(EXIT_USAGE, NULL, "--%s may be given %u times", row->name, (unsigned)max);
+    list->items[list->n++] = value;
+    return -1;
+}
+
 /* The index of value among "a|b|c". */
 static int take_choice(const option_row *row, const char *value, uint32_t *out)
 {
@@ -188,6 +214,7 @@ static int take_value(const option_row *row, const char *value, cli_options *o)
     case OPT_FLAG: *(bool *)field = true; return -1;
     case OPT_TEXT: *(const char **)field = value; return -1;
     case OPT_CHOICE: return take_choice(row, value, field);
+    case OPT_LIST: return add_value(row, value, field);
     case OPT_SIZE:
         if (!cli_parse_size(value, field)) return bad_value(row, value, "a size as 512M or 3G");
         return -1;
@@ -254,7 +281,7 @@ static int take_operands(const cli_verb *verb, cli_options *o)
                         verb->name, extra);
     }
     if (!o->model && o->n_operands > 0) o->model = o->operands[0];
-    if (o->model) return -1;
+    if (o->model || verb->bit == VERB_DOCTOR) return -1;
     return cli_fail(EXIT_USAGE, "name a GGUF file, with -m or as it is", "%s needs a model", verb->name);
 }
 

@@ -12,22 +12,32 @@
 
 enum {
     VERB_RUN = 1, VERB_INSPECT = 2, VERB_VALIDATE = 4, VERB_PLAN = 8, VERB_TOKENIZE = 16, VERB_LOGITS = 32,
-    VERB_ALL = 63
+    VERB_CHAT = 64, VERB_PERPLEXITY = 128, VERB_DOCTOR = 256,
+    VERB_ALL = 0xffff
 };
+
+/* The values of an option that may be given many times. */
+typedef struct cli_list {
+    const char *items[64];
+    uint32_t n;
+} cli_list;
 
 /* What the command line said. Numbers left out are 0, texts NULL; 0 is what the library takes for "default". */
 typedef struct cli_options {
     const char *model;        /* -m or the first operand */
     char **operands;          /* validate: all files, -m's among them is not */
     int n_operands;
-    const char *prompt, *file, *system;
+    const char *prompt, *file, *system, *tools, *template_file;
+    cli_list stop, var;
+    const char *load_state, *save_state;
     const char *tokens, *rows, *output;
-    uint32_t max_tokens, ctx, threads, top_k;
+    const char *base, *sysroot;
+    uint32_t max_tokens, ctx, threads, top_k, chunks;
     uint64_t seed, ram_limit_bytes;
     double temp, top_p, min_p, repeat_penalty;
     uint32_t kv, mode, path;  /* EINF_KV_*, EINF_MODE_*, force_path */
     bool json, quiet, verbose, help;
-    bool raw, ignore_eos, special, bos, exact, tensors, all, any_pretokenizer;
+    bool raw, ignore_eos, special, bos, exact, deterministic, tensors, all, any_pretokenizer;
 } cli_options;
 
 typedef struct cli_verb {

@@ -19,7 +19,8 @@
 #include "engine/base/trace.h"
 #include "engine/decode/session.h"
 #include "engine/gguf/gguf.h"
-#include "engine/text/chat_format.h"
+#include "engine/gguf/gguf_split.h"
+#include "engine/text/template.h"
 #include "engine/text/vocab.h"
 
 struct einf_runtime {
@@ -42,13 +43,15 @@ struct kv_walk {
 
 struct einf_model {
     einf_runtime *rt;
-    einf__source source;
-    einf__gguf gguf;
+    einf__source source;       /* the file, or the first part of a split model, */
+    einf__split split;         /* and the other parts */
+    einf__gguf gguf;           /* of all */
     uint32_t loaded;           /* EINF_LOAD_* */
     int32_t mode;
     einf__vocab *vocab;        /* or NULL */
     einf__bytes chat_template; /* {NULL, 0} without one */
-    const einf__chat_format *chat_format; /* or NULL: none that we know */
+    einf__template *compiled_template; /* of it; NULL when it does not compile: */
+    einf_error template_error; /* and this is why */
     einf__config config;       /* with EINF_LOAD_WEIGHTS */
     einf__weights weights;
     void *layers_block;        /* of config */
@@ -70,6 +73,9 @@ struct einf_session {
 /** Give a line to the host's log. */
 void einf__log(const einf_runtime *rt, int32_t level, const char *format, ...) EINF__PRINTF(3, 4);
 
+/** Bytes of all files of a model. */
+uint64_t einf__model_file_bytes(const einf_model *m);
+
 /** EINF_E_STATE in a forked child, where the threads do not exist. */
 einf_status einf__check_process(const einf_runtime *rt, einf_error *err);
 
@@ -77,9 +83,10 @@ einf_status einf__check_process(const einf_runtime *rt, einf_error *err);
 einf_status einf__session_enter(einf_session *s, einf_error *err);
 void einf__session_leave(einf_session *s);
 
-/** The ids of a conversation and of the opening of the assistant's turn, appended to *out. */
-einf_status einf__chat_ids(const einf_model *m, const einf_message *messages, uint64_t n_messages, einf__ids *out,
-                           einf_error *err);
+/** EINF_E_STATE without a vocabulary, EINF_E_ARG for NULL. */
+einf_status einf__need_vocab(const einf_model *m, einf_error *err);
+/** Say that a result has n items, and EINF_E_LIMIT when there is less room. what: the argument that says how much. */
+einf_status einf__report_count(uint64_t n, uint64_t room, uint64_t *n_out, const char *what, einf_error *err);
 
 /* The first lines of every public function. */
 #define EINF__BEGIN(err) EINF_TRY(einf__error_begin(err))

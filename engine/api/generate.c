@@ -5,21 +5,26 @@
  *     reuse  = the part of ids that the session already holds
  *     append the rest; then sample, give the text away, append the token, until something says stop
  */
+#include "engine/api/generation.h"
+
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
-#include "engine/api/api_internal.h"
+#include "engine/api/chat_layout.h"
+#include "engine/api/stop_strings.h"
 
-
-/* One call of einf_generate. */
+/* One call of einf__generate. */
 typedef struct generation {
     einf_session *s;
     const einf_model *m;
+    const einf__prompt *prompt;
     const einf_generate_config *config;
     einf_result *result;
+    einf__answer *answer;
     einf__ids ids;             /* of the prompt */
     einf__detok detok;
+    einf__stops stops;
     char *piece;               /* [piece_bytes] text of one step */
     uint64_t piece_bytes;
     bool stopped;              /* a callback asked */
@@ -34,39 +39,17 @@ static double clock_s(clockid_t clock)
 
 static double now_s(void) { return clock_s(CLOCK_MONOTONIC); }
 
-/* ------------------------------------------------------------------------------------------------- prompt -- */
-
-static einf_status tokenize_prompt(generation *g, const char *prompt, uint64_t prompt_bytes)
-{
-    const einf_generate_config *c = g->config;
-    if (c->raw || !g->m->chat_template.p)
-        return einf__tokenize(g->m->vocab, prompt, prompt_bytes, EINF_TOK_BOS | (c->raw ? EINF_TOK_SPECIAL : 0),
-                              &g->ids, g->err);
-    if (memchr(prompt, '\0', prompt_bytes))
-        return einf__fail_arg(g->err, "prompt", "a message may not hold a NUL byte");
-    einf__memory *mem = &g->m->rt->memory;
-    void *text; /* a message is NUL-terminated, the prompt need not be */
-    EINF_TRY(einf__alloc_or_fail(mem, prompt_bytes + 1, "the prompt", &text, g->err));
-    memcpy(text, prompt, prompt_bytes);
-    ((char *)text)[prompt_bytes] = '\0';
-    einf_message messages[2] = { EINF_INIT(einf_message), EINF_INIT(einf_message) };
-    uint64_t n = 0;
-    if (c->system) messages[n].role = "system", messages[n++].content = c->system;
-    messages[n].role = "user", messages[n++].content = text;
-    const einf_status status = einf__chat_ids(g->m, messages, n, &g->ids, g->err);
-    einf__free(mem, text, prompt_bytes + 1);
-    return status;
-}
+/* ------------------------------------------------------------------------------------------------ prefill -- */
 
 static einf_status check_prompt(const generation *g)
 {
     const uint32_t n_ctx = g->s->timeline.params.n_ctx;
     if (g->ids.n == 0)
-        return einf__fail_arg(g->err, "prompt", "the prompt is empty, and this model adds no token of its own");
+        return einf__fail_arg(g->err, "prompt", "%s is empty, and this model adds no token of its own",
+                              g->prompt->name);
     if (g->ids.n <= n_ctx) return EINF_OK;
-    return einf__fail(g->err, EINF_E_CTX_FULL, EINF_NO_OFFSET, "n_ctx",
-                      "create the session with a larger n_ctx, or shorten the prompt",
-                      "the prompt has %llu tokens, the context %u", (unsigned long long)g->ids.n, n_ctx);
+    return einf__fail(g->err, EINF_E_CTX_FULL, EINF_NO_OFFSET, "n_ctx", g->prompt->hint,
+                      "%s has %llu tokens, the context %u", g->prompt->name, (unsigned long long)g->ids.n, n_ctx);
 }
 
 static einf_status prefill(generation *g)
@@ -93,10 +76,10 @@ static einf_status prefill(generation *g)
 
 /* ------------------------------------------------------------------------------------------------- answer -- */
 
-static void give(generation *g, uint64_t n_bytes, int32_t id)
+static void give(generation *g, einf__stops_text text, int32_t id)
 {
     const einf_generate_config *c = g->config;
-    if (c->on_text && c->on_text(c->on_text_user, g->piece, n_bytes, id) != 0) g->stopped = true;
+    if (c->on_text && c->on_text(c->on_text_user, text.p, text.n, id) != 0) g->stopped = true;
 }
 
 /* Append a sampled token. */
@@ -106,11 +89,13 @@ static einf_status append_token(generation *g, int32_t id)
     batch.ids = &id;
     batch.n = 1;
     batch.cancel = g->config->cancel;
-    return einf__session_append(&g->s->timeline, &batch, g->err);
+    EINF_TRY(einf__session_append(&g->s->timeline, &batch, g->err));
+    g->answer->last_id = -1;
+    return EINF_OK;
 }
 
 /* Sample until something says stop; what it was is left in the result. */
-static einf_status answer(generation *g)
+static einf_status sample_answer(generation *g)
 {
     const einf_generate_config *c = g->config;
     einf_result *r = g->result;
@@ -120,9 +105,14 @@ static einf_status answer(generation *g)
         EINF_TRY(einf__session_sample(t, &id, g->err));
         r->n_generated++;
         const bool ends = einf__vocab_ends_answer(g->m->vocab, id) && !c->ignore_eos;
-        give(g, ends ? 0 : einf__detok_next(&g->detok, id, g->piece, g->piece_bytes), id);
+        g->answer->last_id = ends ? -1 : id;
+        const uint64_t n_bytes = ends ? 0 : einf__detok_next(&g->detok, id, g->piece, g->piece_bytes);
+        const einf__stops_text text = einf__stops_add(&g->stops, g->piece, n_bytes);
+        g->answer->n_bytes += text.n;
+        give(g, text, id);
 
         if (ends) r->stop_reason = EINF_STOP_EOS;
+        else if (g->stops.found) r->stop_reason = EINF_STOP_STRING;
         else if (g->stopped) r->stop_reason = EINF_STOP_CALLBACK;
         else if (c->max_tokens && r->n_generated >= c->max_tokens) r->stop_reason = EINF_STOP_LENGTH;
         else if (t->n_past >= t->params.n_ctx) r->stop_reason = EINF_STOP_CONTEXT;
@@ -135,16 +125,24 @@ static einf_status answer(generation *g)
     }
 }
 
+/* What was held back, and an unfinished character, which is not counted: the answer is what came before it. */
+static void give_rest(generation *g)
+{
+    const uint64_t n_unfinished = einf__detok_flush(&g->detok, g->piece, g->piece_bytes);
+    const einf__stops_text rest = einf__stops_end(&g->stops, g->piece, n_unfinished);
+    g->answer->n_bytes += g->stops.found ? rest.n : rest.n - n_unfinished;
+    if (rest.n) give(g, rest, -1);
+}
+
 static einf_status decode(generation *g)
 {
     const einf_trace_hooks *trace = &g->m->rt->trace;
     const double start_s = now_s();
     einf__trace_begin(trace, EINF_PHASE_DECODE, 0);
-    const einf_status status = answer(g);
+    const einf_status status = sample_answer(g);
     einf__trace_end(trace, EINF_PHASE_DECODE, g->result->n_generated, status);
     g->result->decode_s = now_s() - start_s;
-    const uint64_t rest = einf__detok_flush(&g->detok, g->piece, g->piece_bytes);
-    if (rest && !g->stopped) give(g, rest, -1);
+    if (!g->stopped) give_rest(g);
     return status;
 }
 
@@ -159,16 +157,15 @@ static void measure_memory(generation *g)
     g->result->rss_peak_bytes = (uint64_t)usage.ru_maxrss * 1024; /* Linux counts in KiB */
 }
 
-static einf_status run(generation *g, const char *prompt, uint64_t prompt_bytes)
+static einf_status run(generation *g)
 {
     const double start_s = now_s();
-    const einf_status status = tokenize_prompt(g, prompt, prompt_bytes);
-    g->result->n_prompt = (uint32_t)g->ids.n;
+    const einf_status status = g->prompt->make_ids(g->prompt->user, &g->ids, g->err);
+    g->result->n_prompt = g->answer->n_prompt = (uint32_t)g->ids.n;
     g->result->tokenize_s = now_s() - start_s;
     EINF_TRY(status);
     EINF_TRY(check_prompt(g));
-    const bool at_start = g->config->raw && prompt_bytes == 0;
-    einf__detok_init(&g->detok, g->m->vocab, false, at_start);
+    einf__detok_init(&g->detok, g->m->vocab, false, g->prompt->at_start);
     EINF_TRY(prefill(g));
     return decode(g);
 }
@@ -182,44 +179,113 @@ static einf_status check_generate(const einf_session *s, const einf_generate_con
                       "the session's model was opened without its vocabulary");
 }
 
-static einf_status generate(einf_session *s, const char *prompt, uint64_t prompt_bytes,
-                            const einf_generate_config *config, einf_result *result, einf_error *err)
+einf_status einf__generate(einf_session *s, const einf__prompt *prompt, const einf_generate_config *config,
+                           einf_result *result, einf__answer *answer, einf_error *err)
 {
+    *answer = (einf__answer){ .last_id = -1 };
     EINF_TRY(check_generate(s, config, err));
     EINF_TRY(einf__sampler_set(&s->timeline.sampler, &config->sampling, err));
     einf__memory *mem = &s->model->rt->memory;
-    generation g = { .s = s, .m = s->model, .config = config, .result = result, .ids = { .mem = mem }, .err = err };
+    generation g = { .s = s, .m = s->model, .prompt = prompt, .config = config, .result = result, .answer = answer,
+                     .ids = { .mem = mem }, .piece_bytes = einf__detok_max_bytes(s->model->vocab), .err = err };
     void *piece;
-    g.piece_bytes = einf__detok_max_bytes(s->model->vocab);
-    EINF_TRY(einf__alloc_or_fail(mem, g.piece_bytes, "the text of a token", &piece, err));
+    EINF_TRY(einf__stops_init(mem, config->stop, config->n_stop, g.piece_bytes, &g.stops, err));
+    einf_status status = einf__alloc_or_fail(mem, g.piece_bytes, "the text of a token", &piece, err);
     g.piece = piece;
 
     const double cpu_start_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
-    const einf_status status = run(&g, prompt, prompt_bytes);
+    if (status == EINF_OK) status = run(&g);
     const double cpu_end_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
     if (status == EINF_E_CANCELLED) result->stop_reason = EINF_STOP_CANCELLED;
     result->has_cpu = cpu_start_s > 0;
     result->cpu_core_s = cpu_end_s - cpu_start_s;
     measure_memory(&g);
     einf__free(mem, g.piece, g.piece_bytes);
+    einf__stops_deinit(&g.stops);
     einf__ids_deinit(&g.ids);
     return status;
+}
+
+einf_status einf__answer_text(const einf_session *s, const einf__answer *answer, char **out, uint64_t *out_bytes,
+                              einf_error *err)
+{
+    const einf__timeline *t = &s->timeline;
+    const uint64_t step_bytes = einf__detok_max_bytes(s->model->vocab);
+    void *text;
+    *out = NULL;
+    *out_bytes = answer->n_bytes ? answer->n_bytes + step_bytes : 0; /* a stop string may follow what was given */
+    if (*out_bytes == 0) return EINF_OK;
+    EINF_TRY(einf__alloc_or_fail(&s->model->rt->memory, *out_bytes, "the text of an answer", &text, err));
+    *out = text;
+    uint64_t n = 0;
+    einf__detok detok;
+    einf__detok_init(&detok, s->model->vocab, false, false);
+    for (uint32_t i = answer->n_prompt; i < t->n_past && n < answer->n_bytes; i++)
+        n += einf__detok_next(&detok, t->ids[i], *out + n, step_bytes);
+    if (answer->last_id >= 0 && n < answer->n_bytes)
+        (void)einf__detok_next(&detok, answer->last_id, *out + n, step_bytes);
+    return EINF_OK;
+}
+
+/* -------------------------------------------------------------------------------------------- one prompt -- */
+
+typedef struct single_prompt {
+    const einf_model *m;
+    const einf_generate_config *config;
+    einf__bytes text;
+} single_prompt;
+
+static einf_status make_prompt_ids(void *user, einf__ids *out, einf_error *err)
+{
+    const single_prompt *p = user;
+    const einf_generate_config *c = p->config;
+    if (c->raw || !p->m->chat_template.p)
+        return einf__tokenize(p->m->vocab, p->text.p, p->text.n, EINF_TOK_BOS | (c->raw ? EINF_TOK_SPECIAL : 0), out,
+                              err);
+    if (memchr(p->text.p, '\0', p->text.n)) return einf__fail_arg(err, "prompt", "a message may not hold a NUL byte");
+    einf__template_message messages[2];
+    uint64_t n = 0;
+    if (c->system)
+        messages[n++] = (einf__template_message){ .role = { "system", 6 },
+                                                  .content = { c->system, strlen(c->system) } };
+    messages[n++] = (einf__template_message){ .role = { "user", 4 }, .content = p->text };
+    einf__layout layout;
+    EINF_TRY(einf__layout_init(p->m, NULL, &layout, err));
+    return einf__layout_ids(&layout, messages, n, out, err); /* nothing to free: it is the file's template */
+}
+
+static einf_status check_structs(const einf_generate_config *config, const einf_result *result, einf_error *err)
+{
+    EINF__NEED_STRUCT(config, einf_generate_config, err);
+    EINF__NEED_STRUCT(result, einf_result, err);
+    return EINF_OK;
+}
+
+einf_status einf__generate_begin(const einf_generate_config **config, einf_result **result, einf_result *unused,
+                                 einf_error *err)
+{
+    static const einf_generate_config defaults = EINF_INIT(einf_generate_config);
+    if (!*config) *config = &defaults;
+    if (!*result) *result = unused;
+    EINF_TRY(check_structs(*config, *result, err));
+    **result = (einf_result){ .struct_size = (*result)->struct_size };
+    return EINF_OK;
 }
 
 einf_status einf_generate(einf_session *s, const char *prompt, uint64_t prompt_bytes,
                           const einf_generate_config *config, einf_result *result, einf_error *err)
 {
     EINF__BEGIN(err);
-    const einf_generate_config defaults = EINF_INIT(einf_generate_config);
-    if (!config) config = &defaults;
-    EINF__NEED_STRUCT(config, einf_generate_config, err);
-    if (prompt_bytes) EINF__NEED(prompt, err);
     einf_result unused = EINF_INIT(einf_result);
-    if (!result) result = &unused;
-    EINF__NEED_STRUCT(result, einf_result, err);
-    *result = (einf_result){ .struct_size = result->struct_size };
+    EINF_TRY(einf__generate_begin(&config, &result, &unused, err));
+    if (prompt_bytes) EINF__NEED(prompt, err);
     EINF_TRY(einf__session_enter(s, err));
-    const einf_status status = generate(s, prompt_bytes ? prompt : "", prompt_bytes, config, result, err);
+    single_prompt p = { .m = s->model, .config = config, .text = { prompt_bytes ? prompt : "", prompt_bytes } };
+    const einf__prompt made = { .make_ids = make_prompt_ids, .user = &p, .name = "the prompt",
+                                .hint = "create the session with a larger n_ctx, or shorten the prompt",
+                                .at_start = config->raw && prompt_bytes == 0 };
+    einf__answer answer;
+    const einf_status status = einf__generate(s, &made, config, result, &answer, err);
     einf__session_leave(s);
     return status;
 }

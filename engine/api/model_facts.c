@@ -60,10 +60,10 @@ einf_status einf_model_get_info(const einf_model *m, einf_model_info *out, einf_
     copy_meta(m, "general.name", out->name, sizeof out->name);
     copy_text(out->file_type, sizeof out->file_type, commonest_type(&m->gguf), 15);
     if (m->vocab) copy_text(out->tokenizer, sizeof out->tokenizer, einf__vocab_describe(m->vocab), 31);
-    out->has_chat_template = m->chat_format ? 1 : m->chat_template.p ? -1 : 0;
-    out->n_files = 1;
+    out->has_chat_template = m->compiled_template ? 1 : m->chat_template.p ? -1 : 0;
+    out->n_files = m->split.n_parts;
     out->gguf_version = m->gguf.version;
-    out->file_bytes = m->source.size_bytes;
+    out->file_bytes = einf__model_file_bytes(m);
     out->n_tensors = m->gguf.n_tensors;
     out->n_kv = m->gguf.n_kv;
     count_tensors(&m->gguf, out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * model_open.c - opening a model: source, header, vocabulary, weights, in this order, and closing it again.
+ * model_open.c - opening a model: files, header, vocabulary, weights, in this order, and closing it again.
  *
  * close_parts accepts a model at any stage of opening, so every failure has one way out.
  */
@@ -19,22 +19,41 @@ typedef struct origin {
 static void close_parts(einf_model *m)
 {
     einf__memory *mem = &m->rt->memory;
+    einf__template_free(&m->compiled_template);
     einf__vocab_destroy(&m->vocab);
     einf__free(mem, m->weights_block, m->weights_bytes);
     einf__free(mem, m->layers_block, m->layers_bytes);
     einf__gguf_deinit(&m->gguf);
+    einf__split_close(&m->split);
     einf__source_close(&m->source);
     einf__free(mem, m, sizeof *m);
 }
 
-static einf_status open_source(einf_model *m, const origin *o, const einf_model_config *c, einf_error *err)
+static einf_status open_source(einf_model *m, const origin *o, const einf__source_options *options, einf_error *err)
 {
-    const einf__source_options options = { .mode = c->mode, .cancel = c->cancel, .progress = c->progress,
-                                           .progress_user = c->progress_user };
     einf__memory *mem = &m->rt->memory;
-    if (o->path) return einf__source_open_path(mem, o->path, &options, &m->source, err);
+    if (o->path) return einf__source_open_path(mem, o->path, options, &m->source, err);
     if (o->data) return einf__source_open_memory(o->data, o->size_bytes, &m->source, err);
-    return einf__source_open_fd(mem, o->fd, o->offset_bytes, o->length_bytes, &options, &m->source, err);
+    return einf__source_open_fd(mem, o->fd, o->offset_bytes, o->length_bytes, options, &m->source, err);
+}
+
+uint64_t einf__model_file_bytes(const einf_model *m) { return m->source.size_bytes + m->split.others_bytes; }
+
+/* A template that does not compile is noted, not refused: who brings a prompt of his own needs none. */
+static einf_status load_template(einf_model *m, einf_error *err)
+{
+    EINF_TRY(einf__gguf_get_string(&m->gguf, "tokenizer.chat_template", EINF__OPTIONAL, (einf__bytes){ NULL, 0 },
+                                   &m->chat_template, err));
+    if (!m->chat_template.p) return EINF_OK;
+    einf_error *why = &m->template_error;
+    *why = (einf_error)EINF_INIT(einf_error);
+    why->offset = EINF_NO_OFFSET;
+    const einf_status status =
+        einf__template_compile(&m->rt->memory, m->chat_template, &m->compiled_template, why);
+    if (status == EINF_E_NOMEM || strcmp(why->where, "ram_limit_bytes") == 0)
+        return einf__fail(err, status, why->offset, why->where, why->hint, "%s", why->message);
+    if (status != EINF_OK) einf__log(m->rt, EINF_LOG_WARNING, "the chat template cannot be used: %s", why->message);
+    return EINF_OK;
 }
 
 static einf_status load_vocab(einf_model *m, const einf_model_config *c, einf_error *err)
@@ -43,10 +62,7 @@ static einf_status load_vocab(einf_model *m, const einf_model_config *c, einf_er
     const char *warning = NULL;
     EINF_TRY(einf__vocab_create(&m->rt->memory, &m->gguf, &options, &m->vocab, &warning, err));
     if (warning) einf__log(m->rt, EINF_LOG_WARNING, "%s", warning);
-    EINF_TRY(einf__gguf_get_string(&m->gguf, "tokenizer.chat_template", EINF__OPTIONAL, (einf__bytes){ NULL, 0 },
-                                   &m->chat_template, err));
-    if (m->chat_template.p) m->chat_format = einf__chat_format_recognise(m->chat_template);
-    return EINF_OK;
+    return load_template(m, err);
 }
 
 static einf_status load_config(einf_model *m, einf_error *err)
@@ -95,17 +111,27 @@ static einf_status check_cancel(const einf_model_config *c, einf_error *err)
     return einf__fail(err, EINF_E_CANCELLED, EINF_NO_OFFSET, NULL, NULL, "cancelled while opening the model");
 }
 
-static einf_status open_parts(einf_model *m, const origin *o, const einf_model_config *c, einf_error *err)
+static einf_status open_files(einf_model *m, const origin *o, const einf_model_config *c, einf_error *err)
 {
-    EINF_TRY(check_cancel(c, err));
-    EINF_TRY(open_source(m, o, c, err));
+    const einf__source_options options = { .mode = c->mode, .cancel = c->cancel, .progress = c->progress,
+                                           .progress_user = c->progress_user,
+                                           .total_bytes = o->path ? einf__split_total_bytes(o->path) : 0 };
+    EINF_TRY(open_source(m, o, &options, err));
     EINF_TRY(check_cancel(c, err));
     EINF_TRY(einf__gguf_parse(&m->rt->memory, &m->source, &m->gguf, err));
+    return einf__split_open(&m->rt->memory, o->path, &options, &m->gguf, &m->split, err);
+}
+
+static einf_status open_all(einf_model *m, const origin *o, const einf_model_config *c, einf_error *err)
+{
+    EINF_TRY(check_cancel(c, err));
+    EINF_TRY(open_files(m, o, c, err));
     EINF_TRY(check_cancel(c, err));
     if (m->loaded & EINF_LOAD_VOCAB) EINF_TRY(load_vocab(m, c, err));
     EINF_TRY(check_cancel(c, err));
     if (m->loaded & EINF_LOAD_WEIGHTS) EINF_TRY(load_weights(m, c, err));
-    if (c->progress && c->progress(c->progress_user, EINF_PHASE_LOAD, m->source.size_bytes, m->source.size_bytes) != 0)
+    const uint64_t n_bytes = einf__model_file_bytes(m);
+    if (c->progress && c->progress(c->progress_user, EINF_PHASE_LOAD, n_bytes, n_bytes) != 0)
         return einf__fail(err, EINF_E_CANCELLED, EINF_NO_OFFSET, NULL, NULL, "cancelled by the progress callback");
     return EINF_OK;
 }
@@ -145,8 +171,8 @@ static einf_status open_model(einf_runtime *rt, const origin *o, const einf_mode
     atomic_fetch_add(&rt->n_models, 1); /* from here on, so that no callback can destroy the runtime */
 
     einf__trace_begin(&rt->trace, EINF_PHASE_LOAD, 0);
-    const einf_status status = open_parts(m, o, config, err);
-    einf__trace_end(&rt->trace, EINF_PHASE_LOAD, m->source.size_bytes, status);
+    const einf_status status = open_all(m, o, config, err);
+    einf__trace_end(&rt->trace, EINF_PHASE_LOAD, einf__model_file_bytes(m), status);
     if (status != EINF_OK) {
         close_parts(m);
         atomic_fetch_sub(&rt->n_models, 1);

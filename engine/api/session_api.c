@@ -74,10 +74,11 @@ einf_status einf_session_plan(const einf_model *m, const einf_session_config *co
     const uint32_t struct_size = out->struct_size;
     *out = (einf_plan){ .struct_size = struct_size, .n_ctx = p.n_ctx };
     const bool mapped = m->source.block == NULL;
-    out->weights_mapped_bytes = mapped ? m->source.size_bytes : 0;
-    out->weights_private_bytes = mapped ? 0 : m->source.block_bytes;
+    out->weights_mapped_bytes = mapped ? einf__model_file_bytes(m) : 0;
+    out->weights_private_bytes = mapped ? 0 : einf__model_file_bytes(m);
     out->vocab_bytes = m->vocab ? einf__vocab_bytes(m->vocab) : 0;
-    out->model_bytes = sizeof *m + m->gguf.block_bytes + m->layers_bytes + m->weights_bytes;
+    out->model_bytes = sizeof *m + (m->split.n_parts - 1) * sizeof *m->split.others + m->gguf.block_bytes +
+                       m->layers_bytes + m->weights_bytes + einf__template_bytes(m->compiled_template);
     out->kv_bytes = bytes.kv;
     out->scratch_bytes = count.used_bytes - bytes.kv;
     out->stack_bytes = (uint64_t)(p.n_threads - 1) * EINF__THREAD_STACK_BYTES;

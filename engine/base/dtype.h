@@ -26,7 +26,17 @@
     X(Q5_K,   13, "Q5_K",   256, 176, Q8) \
     X(Q6_K,   14, "Q6_K",   256, 210, Q8) \
     X(IQ4_NL, 20, "IQ4_NL",  32,  18, Q8) \
-    X(IQ4_XS, 23, "IQ4_XS", 256, 136, Q8)
+    X(IQ4_XS, 23, "IQ4_XS", 256, 136, Q8) \
+    X(IQ1_S,  19, "IQ1_S",  256,  50, Q8) \
+    X(IQ1_M,  29, "IQ1_M",  256,  56, Q8) \
+    X(IQ2_XXS,16, "IQ2_XXS",256,  66, Q8) \
+    X(IQ2_XS, 17, "IQ2_XS", 256,  74, Q8) \
+    X(IQ2_S,  22, "IQ2_S",  256,  82, Q8) \
+    X(IQ3_XXS,18, "IQ3_XXS",256,  98, Q8) \
+    X(IQ3_S,  21, "IQ3_S",  256, 110, Q8) \
+    X(TQ1_0,  34, "TQ1_0",  256,  54, Q8) \
+    X(TQ2_0,  35, "TQ2_0",  256,  66, Q8) \
+    X(MXFP4,  39, "MXFP4",   32,  17, Q8)
 
 typedef enum einf__dtype {
 #define EINF__DTYPE_ENUM(name, id, text, elems, bytes, acts) EINF__##name,

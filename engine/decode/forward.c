@@ -9,7 +9,7 @@
  *
  * n rows are computed at once; each sees the rows before it through the cache. Every step is a verb of verbs.h, so
  * nothing here knows weight types, instruction sets or threads. Optional parts of an architecture (biases, q/k norms,
- * post-norms, windows) are present when their weights or numbers are.
+ * post-norms, windows, soft caps) are present when their weights or numbers are.
  */
 #include "engine/decode/forward.h"
 
@@ -39,13 +39,15 @@ void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batc
     out->attended_acts = einf__acts_carve(a, (int64_t)attended, n_batch, n_int8);
     out->hidden = einf__acts_carve(a, (int64_t)ff, n_batch, n_int8);
     einf__rope_lay_out(a, c, n_batch, &out->rope);
-    einf__rope_lay_out(a, c, c->arch->window_period ? n_batch : 0, &out->rope_local);
+    einf__rope_lay_out(a, c, c->rope_freq_base_local > 0 ? n_batch : 0, &out->rope_local);
 }
 
-void einf__buffers_init(einf__buffers *b, const einf__config *c, const einf__weights *w)
+void einf__buffers_init(einf__buffers *b, const einf__config *c, const einf__weights *w, uint32_t n_ctx)
 {
-    einf__rope_init(&b->rope, c, c->rope_freq_base, c->rope_freq_scale, w->rope_factors);
-    einf__rope_init(&b->rope_local, c, c->rope_freq_base_local, 1.0f, NULL);
+    const float *factors = einf__rope_is_long(c, w, n_ctx) ? w->rope_factors_long : w->rope_factors_short;
+    if (w->rope_factors) factors = w->rope_factors;
+    einf__rope_init(&b->rope, c, c->rope_freq_base, c->rope_freq_scale, factors);
+    if (c->rope_freq_base_local > 0) einf__rope_init(&b->rope_local, c, c->rope_freq_base_local, 1.0f, NULL);
 }
 
 /* Forms of activations that linears over these matrices read. */
@@ -73,7 +75,7 @@ static void attention_block(const einf__forward *f, uint32_t i_layer, const einf
     const einf__layer_weights *w = &f->weights->layers[i_layer];
     const einf__kv_view *kv = &f->kv->layers[i_layer];
     const einf__buffers *b = f->buffers;
-    const einf__rope_table *rope = l->local ? &b->rope_local : &b->rope;
+    const einf__rope_table *rope = l->rope == EINF__ROPE_LOCAL ? &b->rope_local : &b->rope;
     const int64_t n = rows->n;
 
     /* queries, keys and values of the new rows */
@@ -84,16 +86,17 @@ static void attention_block(const einf__forward *f, uint32_t i_layer, const einf
     if (w->q_norm) einf__norm_heads(f->compute, b->q, n, l->n_head, c->k_dim, w->q_norm, c->rms_norm_eps);
     if (w->k_norm) einf__norm_heads(f->compute, b->k, n, l->n_head_kv, c->k_dim, w->k_norm, c->rms_norm_eps);
 
-    /* turn queries and keys by their positions */
+    /* turn queries and keys by their positions, in all layers or in most */
     const bool neox = c->arch->rope_neox;
-    const int64_t n_pairs = c->n_rot / 2;
+    const int64_t n_pairs = l->rope == EINF__ROPE_NONE ? 0 : c->n_rot / 2;
     einf__rope(f->compute, neox, b->q, n, l->n_head, c->k_dim, rope->cos, rope->sin, n_pairs);
     einf__rope(f->compute, neox, b->k, n, l->n_head_kv, c->k_dim, rope->cos, rope->sin, n_pairs);
 
     /* each row looks at the rows before it and at itself */
     einf__kv_store(f->compute->kernels, kv, rows->first, n, b->k, b->v);
     const einf__attention_job job = { .out = b->attended, .q = b->q, .kv = kv, .n_cols = n, .first = rows->first,
-                                      .window = l->window, .n_head = (int32_t)l->n_head, .scale = c->attn_scale };
+                                      .window = l->window, .n_head = (int32_t)l->n_head, .scale = c->attn_scale,
+                                      .softcap = c->attn_softcap };
     einf__attention(f->compute, &job);
 
     einf__norm(f->compute, b->attended_acts, b->attended, n, w->o.n_in, NULL, 0,
@@ -125,7 +128,7 @@ einf_status einf__forward_rows(const einf__forward *f, const einf__rows *rows, c
     else
         memcpy(b.x, rows->embeddings, (size_t)rows->n * c->n_embd * sizeof *b.x);
     einf__rope_fill(&b.rope, c, rows->positions, rows->n);
-    if (c->arch->window_period) einf__rope_fill(&b.rope_local, c, rows->positions, rows->n);
+    if (c->rope_freq_base_local > 0) einf__rope_fill(&b.rope_local, c, rows->positions, rows->n);
 
     for (uint32_t i = 0; i < c->n_layer; i++) {
         if (einf__is_cancelled(cancel_a) || einf__is_cancelled(cancel_b))
@@ -148,4 +151,5 @@ void einf__forward_logits(const einf__forward *f, const int32_t *which, int64_t 
                forms(f, &f->weights->output, NULL, NULL, n));
     const einf__linear_out logits = { .w = &f->weights->output, .y = out };
     einf__linear(f->compute, &logits, 1, b->normed);
+    if (c->final_softcap > 0) einf__softcap(f->compute, out, n * c->n_vocab, c->final_softcap);
 }

@@ -19,8 +19,8 @@ typedef struct einf__buffers {
     einf__acts *normed;          /* n_embd wide */
     einf__acts *attended_acts;   /* n_head * v_dim wide */
     einf__acts *hidden;          /* n_ff wide */
-    einf__rope_table rope;       /* of layers that see everything */
-    einf__rope_table rope_local; /* of windowed layers; angles only where there are such */
+    einf__rope_table rope;       /* of layers with EINF__ROPE_GLOBAL */
+    einf__rope_table rope_local; /* of those with EINF__ROPE_LOCAL; angles only where there are such */
 } einf__buffers;
 
 /* What a pass works on. */
@@ -43,8 +43,8 @@ typedef struct einf__rows {
 
 /** n_int8: the most rows of which activations are ever wanted as int8 (einf__max_int8_cols). */
 void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batch, int64_t n_int8, einf__buffers *out);
-/** Fill what does not change between passes: the frequencies of the rotations. */
-void einf__buffers_init(einf__buffers *b, const einf__config *c, const einf__weights *w);
+/** Fill what does not change between passes: the frequencies of the rotations, for a session of n_ctx rows. */
+void einf__buffers_init(einf__buffers *b, const einf__config *c, const einf__weights *w, uint32_t n_ctx);
 
 /** Run rows through all layers: their keys and values are stored at [first, first + n), their last hidden states stay
  *  in buffers->x. The pool is acquired. EINF_E_CANCELLED between two layers: what was stored is then to be ignored. */

@@ -13,6 +13,11 @@ void einf__rope_lay_out(einf__arena *a, const einf__config *c, int64_t n_batch, 
     out->sin = EINF__CARVE(a, float, n_batch * n_pairs);
 }
 
+bool einf__rope_is_long(const einf__config *c, const einf__weights *w, uint32_t n_ctx)
+{
+    return w->rope_factors_long && n_ctx > c->rope_original_ctx;
+}
+
 void einf__rope_init(einf__rope_table *t, const einf__config *c, float base, float scale, const float *factors)
 {
     for (uint32_t p = 0; p < c->n_rot / 2; p++) {
@@ -39,8 +44,8 @@ void einf__rope_fill(einf__rope_table *t, const einf__config *c, const int32_t (
         const int section = section_of(c, p);
         for (int64_t i = 0; i < n; i++) {
             const double angle = positions[i][section] * t->freq[p];
-            t->cos[i * n_pairs + p] = (float)cos(angle);
-            t->sin[i * n_pairs + p] = (float)sin(angle);
+            t->cos[i * n_pairs + p] = (float)cos(angle) * c->rope_magnitude;
+            t->sin[i * n_pairs + p] = (float)sin(angle) * c->rope_magnitude;
         }
     }
 }

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "engine/base/float_text.h"
+
 enum { DEFAULT_REPEAT_LAST_N = 64 };
 
 void einf__sampler_lay_out(einf__arena *a, uint32_t n_vocab, einf__sampler *out)
@@ -46,7 +48,11 @@ static double next_random(uint64_t s[4])
 static einf_status check_range(float v, float min, float max, const char *field, einf_error *err)
 {
     if (v >= min && v <= max) return EINF_OK; /* false for NaN */
-    return einf__fail_arg(err, field, "%s is %g, allowed are %g to %g", field, (double)v, (double)min, (double)max);
+    char text[32], low[32], high[32];
+    einf__f32_text(v, text);
+    einf__f32_text(min, low);
+    einf__f32_text(max, high);
+    return einf__fail_arg(err, field, "%s is %s, allowed are %s to %s", field, text, low, high);
 }
 
 einf_status einf__sampler_set(einf__sampler *s, const einf_sampling *config, einf_error *err)

@@ -13,13 +13,28 @@ enum {
     MAX_BATCH = 1 << 16,
     DEFAULT_CHECKPOINTS = 8,
     MAX_CHECKPOINTS = 1024,
-    MAX_POSITION = 1 << 30,
 };
 #define NO_MARK UINT32_MAX
 
 static uint32_t min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 /* ---------------------------------------------------------------------------------------------- planning -- */
+
+/* exact decides for F32 whatever the config says, which must be sound all the same. */
+static einf_status resolve_kv_type(const einf_session_config *c, const einf__config *model, einf__dtype *out,
+                                   einf_error *err)
+{
+    static const einf__dtype types[] = { [EINF_KV_F16] = EINF__F16, [EINF_KV_F32] = EINF__F32,
+                                         [EINF_KV_Q8_0] = EINF__Q8_0 };
+    if (c->kv_type < 0 || c->kv_type > EINF_KV_Q8_0)
+        return einf__fail_arg(err, "kv_type", "kv_type is %d, expected EINF_KV_F16, EINF_KV_F32 or EINF_KV_Q8_0",
+                              c->kv_type);
+    *out = c->exact ? EINF__F32 : types[c->kv_type];
+    if (*out != EINF__Q8_0 || (model->k_dim % 32 == 0 && model->v_dim % 32 == 0)) return EINF_OK;
+    return einf__fail(err, EINF_E_UNSUPPORTED, EINF_NO_OFFSET, "kv_type", "take the KV cache in F16",
+                      "a KV cache in Q8_0 needs keys and values in blocks of 32; a head's keys have %u elements, its "
+                      "values %u", model->k_dim, model->v_dim);
+}
 
 einf_status einf__session_params_resolve(const einf_session_config *config, const einf__config *model,
                                          int32_t n_threads, einf__session_params *out, einf_error *err)
@@ -29,23 +44,29 @@ einf_status einf__session_params_resolve(const einf_session_config *config, cons
         return einf__fail_arg(err, "n_ctx", "n_ctx is %u, at most %d is possible", c.n_ctx, (int)MAX_CTX);
     if (c.n_batch > MAX_BATCH)
         return einf__fail_arg(err, "n_batch", "n_batch is %u, at most %d is possible", c.n_batch, (int)MAX_BATCH);
-    if (c.kv_type != EINF_KV_F16 && c.kv_type != EINF_KV_F32)
-        return einf__fail_arg(err, "kv_type", "kv_type is %d, expected EINF_KV_F16 or EINF_KV_F32", c.kv_type);
     if (c.exact < 0 || c.exact > 1) return einf__fail_arg(err, "exact", "exact is %d, expected 0 or 1", c.exact);
     if (c.force_path < 0 || c.force_path > 2)
         return einf__fail_arg(err, "force_path", "force_path is %d, expected 0, 1 or 2", c.force_path);
+    if (c.deterministic < 0 || c.deterministic > 1)
+        return einf__fail_arg(err, "deterministic", "deterministic is %d, expected 0 or 1", c.deterministic);
+    if (c.deterministic && c.force_path == EINF__PATH_PANELS)
+        return einf__fail_arg(err, "force_path", "force_path %d and deterministic exclude each other", c.force_path);
     if (c.n_checkpoints > MAX_CHECKPOINTS)
         return einf__fail_arg(err, "n_checkpoints", "n_checkpoints is %u, at most %d is possible", c.n_checkpoints,
                               (int)MAX_CHECKPOINTS);
 
+    einf__dtype kv_type;
+    EINF_TRY(resolve_kv_type(&c, model, &kv_type, err));
     const uint32_t n_ctx = c.n_ctx ? c.n_ctx : min_u32(DEFAULT_CTX, model->n_ctx_train);
     *out = (einf__session_params){
         .n_ctx = n_ctx,
         .n_batch = min_u32(c.n_batch ? c.n_batch : DEFAULT_BATCH, n_ctx),
         .n_checkpoints = c.n_checkpoints ? c.n_checkpoints : DEFAULT_CHECKPOINTS,
-        .kv_type = c.exact || c.kv_type == EINF_KV_F32 ? EINF__F32 : EINF__F16,
+        .kv_type = kv_type,
         .exact = c.exact != 0,
-        .path = (einf__path)c.force_path,
+        .deterministic = c.deterministic != 0,
+        /* panels sum in another order than rows, and AUTO goes by the number of columns */
+        .path = c.deterministic ? EINF__PATH_ROWS : (einf__path)c.force_path,
         .n_threads = n_threads,
     };
     return EINF_OK;
@@ -81,11 +102,9 @@ void einf__session_init(einf__timeline *t, const einf__config *c, const einf__we
     t->compute.pool = pool;
     t->compute.path = p->path;
     t->compute.exact = p->exact;
-    t->n_past = 0;
-    t->has_logits = false;
-    einf__buffers_init(&t->buffers, c, w);
+    einf__session_replaced(t, 0, false);
+    einf__buffers_init(&t->buffers, c, w, p->n_ctx);
     (void)einf__sampler_set(&t->sampler, NULL, NULL); /* the default is valid */
-    for (uint32_t i = 0; i < p->n_checkpoints; i++) t->marks[i] = NO_MARK;
 }
 
 /* ---------------------------------------------------------------------------------------------- appending -- */
@@ -116,9 +135,9 @@ static einf_status check_positions(const einf_batch *b, einf_error *err)
 {
     for (uint32_t i = 0; b->positions && i < b->n; i++)
         for (int j = 0; j < 4; j++)
-            if (b->positions[i][j] < 0 || b->positions[i][j] > MAX_POSITION)
+            if (b->positions[i][j] < 0 || b->positions[i][j] > EINF__MAX_POSITION)
                 return einf__fail_arg(err, "positions", "position %d of row %u is %d, allowed are 0 to %d", j, i,
-                                      b->positions[i][j], (int)MAX_POSITION);
+                                      b->positions[i][j], (int)EINF__MAX_POSITION);
     return EINF_OK;
 }
 
@@ -158,8 +177,8 @@ static einf_status note_rows(einf__timeline *t, const einf_batch *b, einf_error 
     int32_t next = 0;
     for (int j = 0; t->n_past && j < 4; j++)
         if (t->positions[t->n_past - 1][j] >= next) next = t->positions[t->n_past - 1][j] + 1;
-    if (!b->positions && next > MAX_POSITION - (int32_t)b->n)
-        return einf__fail_arg(err, "positions", "positions would pass %d", (int)MAX_POSITION);
+    if (!b->positions && next > EINF__MAX_POSITION - (int32_t)b->n)
+        return einf__fail_arg(err, "positions", "positions would pass %d", (int)EINF__MAX_POSITION);
     for (uint32_t i = 0; i < b->n; i++) {
         const uint32_t at = t->n_past + i;
         t->ids[at] = b->ids ? b->ids[i] : -1;
@@ -253,6 +272,13 @@ einf_status einf__session_rewind(einf__timeline *t, uint32_t n_past, einf_error 
     for (uint32_t i = 0; i < t->params.n_checkpoints; i++)
         if (t->marks[i] != NO_MARK && t->marks[i] > n_past) t->marks[i] = NO_MARK;
     return EINF_OK;
+}
+
+void einf__session_replaced(einf__timeline *t, uint32_t n_past, bool has_logits)
+{
+    t->n_past = n_past;
+    t->has_logits = has_logits;
+    for (uint32_t i = 0; i < t->params.n_checkpoints; i++) t->marks[i] = NO_MARK;
 }
 
 einf_status einf__session_checkpoint(einf__timeline *t, int32_t *mark, einf_error *err)

@@ -13,11 +13,13 @@
 #include "engine/decode/forward.h"
 #include "engine/decode/sampler.h"
 
+enum { EINF__MAX_POSITION = 1 << 30 };
+
 /* A config with the defaults filled in and checked. */
 typedef struct einf__session_params {
     uint32_t n_ctx, n_batch, n_checkpoints;
     einf__dtype kv_type;
-    bool exact;
+    bool exact, deterministic;
     einf__path path;
     int32_t n_threads;
 } einf__session_params;
@@ -65,5 +67,8 @@ einf_status einf__session_release(einf__timeline *t, int32_t mark, einf_error *e
 einf_status einf__session_reuse_prefix(einf__timeline *t, const int32_t *ids, uint32_t n, uint32_t *n_reused,
                                        einf_error *err);
 einf_status einf__session_sample(einf__timeline *t, int32_t *id, einf_error *err);
+
+/** Say that the cache now holds n_past rows, with their ids and positions, of another past: checkpoints are dropped. */
+void einf__session_replaced(einf__timeline *t, uint32_t n_past, bool has_logits);
 
 #endif

@@ -38,11 +38,12 @@ typedef struct einf__gguf_tensor {
     int32_t n_dims;
     uint64_t dims[4];          /* unused ones are 1 */
     uint64_t size_bytes;
-    uint64_t offset;           /* from the start of the source */
+    uint64_t offset;           /* from the start of its source */
+    const einf__source *source; /* the file that holds it: a part of a split model, or the only one */
 } einf__gguf_tensor;
 
 typedef struct einf__gguf {
-    const einf__source *source;
+    const einf__source *source; /* of the entries; a tensor knows its own */
     uint32_t version;
     uint64_t alignment;
     uint64_t n_kv, n_tensors;
@@ -138,7 +139,8 @@ uint64_t einf__gguf_item_text(const einf__gguf_kv *kv, uint64_t j, einf__gguf_pl
 /** Pointer to the data of a tensor. */
 static inline const uint8_t *einf__gguf_tensor_data(const einf__gguf *g, const einf__gguf_tensor *t)
 {
-    return g->source->data + t->offset;
+    (void)g;
+    return t->source->data + t->offset;
 }
 
 #endif

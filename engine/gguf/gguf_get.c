@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "engine/base/float_text.h"
 #include "engine/gguf/gguf_private.h"
 
 /* -------------------------------------------------------------------------------------------------- common -- */

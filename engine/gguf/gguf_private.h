@@ -6,6 +6,11 @@
 
 #include "engine/gguf/gguf.h"
 
+/* ----------------------------------------------------------------------------------------------- gguf_read.c -- */
+
+/** Take g->block with room for g->n_kv entries and g->n_tensors tensors, and empty indexes over both. */
+einf_status einf__gguf_allocate(einf__gguf *g, einf_error *err);
+
 /* ---------------------------------------------------------------------------------------------- gguf_index.c -- */
 
 typedef enum einf__gguf_list { EINF__GGUF_KVS, EINF__GGUF_TENSORS } einf__gguf_list;
@@ -22,11 +27,6 @@ uint32_t *einf__gguf_slot(const einf__gguf *g, einf__gguf_list list, einf__bytes
 const char *einf__gguf_looks_like(const uint8_t *p, uint64_t n_bytes, const char **hint);
 
 /* ----------------------------------------------------------------------------------------------- gguf_text.c -- */
-
-/** The shortest decimal text that names this f32, "." as point whatever the locale; "nan", "inf", "-inf". */
-void einf__f32_text(float v, char out[32]);
-/** 17 digits, or "nan", "inf", "-inf". */
-void einf__f64_text(double v, char out[32]);
 
 /** Plain names of the value types: "u32", "string". */
 const char *einf__gguf_plain_type_name(einf__gguf_type type);

@@ -119,13 +119,12 @@ static void lay_out(einf__arena *a, einf__gguf *g)
     g->tensor_index = EINF__CARVE(a, uint32_t, einf__gguf_index_slots(g->n_tensors));
 }
 
-static einf_status allocate(reader *r)
+einf_status einf__gguf_allocate(einf__gguf *g, einf_error *err)
 {
-    einf__gguf *g = r->g;
     if (g->n_kv == 0 && g->n_tensors == 0) return EINF_OK;
     einf__arena count = einf__arena_counting();
     lay_out(&count, g);
-    EINF_TRY(einf__alloc_or_fail(g->mem, count.used_bytes, "the tables of metadata and tensors", &g->block, r->err));
+    EINF_TRY(einf__alloc_or_fail(g->mem, count.used_bytes, "the tables of metadata and tensors", &g->block, err));
     g->block_bytes = count.used_bytes;
     einf__arena carve = einf__arena_over(g->block, g->block_bytes);
     lay_out(&carve, g);
@@ -358,6 +357,7 @@ static einf_status read_tensors(reader *r)
         const uint64_t at = here(r);
         einf__bytes name;
         memset(t, 0, sizeof *t);
+        t->source = r->g->source;
         EINF_TRY(read_name(r, "tensor name", i, sizeof t->name - 1, &name));
         memcpy(t->name, name.p, (size_t)name.n);
         EINF_TRY(read_dims(r, t));
@@ -479,7 +479,7 @@ static einf_status parse(reader *r)
     EINF_TRY(check_magic(r));
     EINF_TRY(read_version(r));
     EINF_TRY(read_counts(r));
-    EINF_TRY(allocate(r));
+    EINF_TRY(einf__gguf_allocate(r->g, r->err));
     EINF_TRY(read_kvs(r));
     EINF_TRY(read_alignment(r));
     EINF_TRY(read_tensors(r));

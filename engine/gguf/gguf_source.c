@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,49 +16,9 @@
 
 #include "engine/base/checked_math.h"
 #include "engine/base/cpu.h"
+#include "engine/base/system_error.h"
 
 /* ------------------------------------------------------------------------------------------------- failing -- */
-
-/* strerror speaks the language of the host's locale, and not every thread may call it. */
-typedef struct reason { int code; const char *text, *hint; } reason;
-
-static const reason reasons[] = {
-    { ENOENT, "no such file or directory", "check the path" },
-    { ENOTDIR, "a part of the path is no directory", "check the path" },
-    { EACCES, "permission denied", "check the permissions of the file and of the folders above it" },
-    { EPERM, "operation not permitted", NULL },
-    { EISDIR, "it is a directory", "give the path of a .gguf file" },
-    { ELOOP, "too many symbolic links", "check the path" },
-    { ENAMETOOLONG, "the path is too long", NULL },
-    { EMFILE, "too many open files in this process", "close files, or raise the limit (ulimit -n)" },
-    { ENFILE, "too many open files in the system", NULL },
-    { EBADF, "not a descriptor open for reading", NULL },
-    { ENXIO, "no such device", NULL },
-    { ENODEV, "this file system cannot map files", "open it with mode=read" },
-    { EIO, "the device reports an input/output error", "check the disk or card, and the system's log" },
-    { ESTALE, "the network file system lost the file", "mount it again" },
-    { ETIMEDOUT, "the file system did not answer in time", NULL },
-    { EOVERFLOW, "the file is too large for this system", NULL },
-    { EINVAL, "the file system refuses", NULL },
-    { ENOMEM, "out of memory", NULL },
-    { EAGAIN, "the file is locked", NULL },
-    { ETXTBSY, "the file is being written to", NULL },
-};
-
-static einf_status fail_system(einf_error *err, uint64_t offset, const char *where, const char *doing, int code,
-                               const char *path)
-{
-    char number[32];
-    const char *text = number, *hint = NULL;
-    snprintf(number, sizeof number, "system error %d", code);
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        if (reasons[i].code != code) continue;
-        text = reasons[i].text;
-        hint = reasons[i].hint;
-    }
-    return einf__fail(err, EINF_E_IO, offset, where, hint, "cannot %s: %s%s%s", doing, text, path ? ": " : "",
-                      path ? path : "");
-}
 
 static einf_status fail_cancelled(einf_error *err, uint64_t done, uint64_t total)
 {
@@ -98,7 +57,7 @@ static einf_status map_part(int fd, uint64_t offset_bytes, uint64_t size_bytes, 
         if (code == ENOMEM)
             return einf__fail(err, EINF_E_NOMEM, EINF_NO_OFFSET, NULL, "raise the limit on address space (ulimit -v)",
                               "no address space to map %llu bytes", (unsigned long long)map_bytes);
-        return fail_system(err, EINF_NO_OFFSET, NULL, "map the file", code, NULL);
+        return einf__fail_system(err, EINF_NO_OFFSET, NULL, "map the file", code, NULL);
     }
     out->map_base = p;
     out->map_bytes = map_bytes;
@@ -120,7 +79,7 @@ static einf_status read_piece(int fd, uint64_t offset_bytes, uint8_t *to, uint64
                               "the file shrank while it was read: it ends at %llu, %llu bytes were expected there",
                               (unsigned long long)(offset_bytes + done), (unsigned long long)(n_bytes - done));
         } else if (errno != EINTR) {
-            return fail_system(err, offset_bytes + done, NULL, "read the file", errno, NULL);
+            return einf__fail_system(err, offset_bytes + done, NULL, "read the file", errno, NULL);
         }
     }
     return EINF_OK;
@@ -144,7 +103,9 @@ static einf_status read_part(einf__memory *mem, int fd, uint64_t offset_bytes, u
         const uint64_t left = size_bytes - done, n = left < PIECE_BYTES ? left : PIECE_BYTES;
         EINF_TRY(read_piece(fd, offset_bytes + done, to + done, n, err));
         done += n;
-        if (o->progress && o->progress(o->progress_user, EINF_PHASE_LOAD, done, size_bytes) != 0)
+        const uint64_t all_done = o->before_bytes + done, total = o->before_bytes + size_bytes;
+        if (o->progress && o->progress(o->progress_user, EINF_PHASE_LOAD, all_done,
+                                       o->total_bytes > total ? o->total_bytes : total) != 0)
             return fail_cancelled(err, done, size_bytes);
     }
     return EINF_OK;
@@ -175,7 +136,7 @@ static einf_status open_part(einf__memory *mem, int fd, uint64_t offset_bytes, u
 {
     struct stat st;
     uint64_t size_bytes = 0;
-    if (fstat(fd, &st) != 0) return fail_system(err, EINF_NO_OFFSET, where, "examine the file", errno, path);
+    if (fstat(fd, &st) != 0) return einf__fail_system(err, EINF_NO_OFFSET, where, "examine the file", errno, path);
     EINF_TRY(check_regular(&st, where, path, err));
     EINF_TRY(find_part(&st, offset_bytes, length_bytes, &size_bytes, err));
     if (einf__is_cancelled(o->cancel)) return fail_cancelled(err, 0, size_bytes);
@@ -212,13 +173,13 @@ static einf_status open_descriptor(const char *path, int *fd, einf_error *err)
         if (code == ENOENT && lstat(path, &st) == 0)
             return einf__fail(err, EINF_E_IO, EINF_NO_OFFSET, "path", "mend the link, or give the file itself",
                               "cannot open a symbolic link that leads nowhere: %s", path);
-        return fail_system(err, EINF_NO_OFFSET, "path", "open the file", code, path);
+        return einf__fail_system(err, EINF_NO_OFFSET, "path", "open the file", code, path);
     }
     EINF_TRY(check_regular(&st, "path", path, err));
     do {
         *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     } while (*fd < 0 && errno == EINTR);
-    return *fd >= 0 ? EINF_OK : fail_system(err, EINF_NO_OFFSET, "path", "open the file", errno, path);
+    return *fd >= 0 ? EINF_OK : einf__fail_system(err, EINF_NO_OFFSET, "path", "open the file", errno, path);
 }
 
 einf_status einf__source_open_path(einf__memory *mem, const char *path, const einf__source_options *o,

@@ -26,6 +26,8 @@ typedef struct einf__source_options {
     const einf_cancel *cancel;
     einf_progress_fn progress; /* called during mode=read, in bytes, phase EINF_PHASE_LOAD */
     void *progress_user;
+    uint64_t before_bytes;  /* of the parts read before this one, */
+    uint64_t total_bytes;   /* and of all: what progress is told. 0: of this file alone */
 } einf__source_options;
 
 /** Map or read a whole file. EINF_E_IO: cannot be opened or read, with the system's reason; EINF_E_FORMAT: no regular

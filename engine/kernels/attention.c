@@ -42,6 +42,7 @@ static void attend_column(const attend_job *a, int64_t j, int64_t i_kv, int64_t 
         .k_dim = kv->k_dim,
         .v_dim = kv->v_dim,
         .scale = job->scale,
+        .softcap = job->softcap,
     };
     a->attend(&call);
 }
@@ -79,7 +80,9 @@ void einf__attention(const einf__compute *c, const einf__attention_job *job)
     const einf__kv_view *kv = job->kv;
     attend_job a = { .job = job, .group = job->n_head / kv->n_head_kv };
     assert(job->n_head % kv->n_head_kv == 0 && job->first + job->n_cols <= kv->n_ctx);
-    a.attend = kv->type == EINF__F16 ? c->kernels->attend_f16 : c->kernels->attend_f32;
+    a.attend = kv->type == EINF__F16   ? c->kernels->attend_f16
+               : kv->type == EINF__F32 ? c->kernels->attend_f32
+                                       : c->kernels->attend_q8_0;
     a.n_tiles = einf__div_up_i64(job->n_cols, TILE_COLS);
     a.part_size = part_of_group(a.group, kv->n_head_kv);
     a.n_parts = (int32_t)einf__div_up_i64(a.group, a.part_size);

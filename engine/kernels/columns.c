@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * columns.c - verbs that treat each column by itself: norms in place, rotation, embedding rows. Few columns stay on
- * the caller, many are shared out.
+ * columns.c - verbs that treat each column by itself: norms in place, rotation, embedding rows, and the soft cap, which
+ * treats each element so. Few columns stay on the caller, many are shared out.
  */
 #include "engine/kernels/acts.h"
+
+#include <math.h>
 
 /* Columns of heads; `y` is where norm_add finds what to norm. */
 typedef struct column_job {
@@ -103,4 +105,25 @@ void einf__embed(const einf__compute *c, float *y, const einf__matrix *table, co
 {
     embed_job job = { c->kernels->to_f32[table->type], y, table, ids, scale };
     einf__pool_run(c->pool, n_cols, einf__column_grain(table->n_in), embed_columns, &job);
+}
+
+/* What a tanh counts in multiply-adds: a vocabulary of 256,000 is worth sharing out even for one column. */
+enum { TANH_WORK = 64 };
+
+typedef struct softcap_job {
+    float *x;
+    float cap;
+} softcap_job;
+
+static void cap_elements(void *arg, int64_t begin, int64_t end, int32_t i_thread)
+{
+    const softcap_job *job = arg;
+    (void)i_thread;
+    for (int64_t i = begin; i < end; i++) job->x[i] = job->cap * tanhf(job->x[i] / job->cap);
+}
+
+void einf__softcap(const einf__compute *c, float *x, int64_t n, float cap)
+{
+    softcap_job job = { x, cap };
+    einf__pool_run(c->pool, n, einf__grain(TANH_WORK), cap_elements, &job);
 }

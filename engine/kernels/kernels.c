@@ -34,6 +34,11 @@ static void init_isa(einf__kernels *k, uint32_t cpu)
      * Zen 3 (2017-2021). Later CPUs, too, until a rung of theirs is written. */
     if (!(cpu & EINF_CPU_AVX2)) return;
     einf__kernels_init_avx2(k);
+#elif defined(__aarch64__)
+    /* Every aarch64: Cortex-A53 and A72 (Raspberry Pi 3 and 4). Dot products: Cortex-A76 (Raspberry Pi 5, 2018 on). */
+    if (!(cpu & EINF_CPU_NEON)) return;
+    einf__kernels_init_neon(k);
+    if (cpu & EINF_CPU_DOTPROD) einf__kernels_init_dotprod(k);
 #else
     (void)k, (void)cpu;
 #endif

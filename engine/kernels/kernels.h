@@ -35,7 +35,8 @@ typedef struct einf__cols {
 #define EINF__MAX_DOT_COLS 4
 
 /** y[c * y_stride + r] = dot(W[r, :], x[c, :]) for r in [0, n_rows), c in [0, n_cols), n_cols in 1..4.
- *  W: rows of the slot's type, row_bytes apart. n_in: a multiple of the block size. */
+ *  W: rows of the slot's type, row_bytes apart. n_in: a multiple of the block size. One order of summation an
+ *  implementation: an element of y has the same bits whatever rows and columns share its call. */
 typedef void (*einf__dot_fn)(float *y, int64_t y_stride, const void *w, size_t row_bytes, int64_t n_rows, int64_t n_in,
                              const einf__cols *x, int n_cols);
 /** De-quantise n elements (whole blocks) of a row. */
@@ -58,9 +59,12 @@ typedef void (*einf__rope_fn)(float *x, const float *cos, const float *sin, int6
 typedef void (*einf__to_f16_fn)(uint16_t *y, const float *x, int64_t n);
 
 /* Attention of n_q query heads that share one KV head, over keys [key_begin, key_end):
- *   out[i, :] = sum_p softmax_p(scale * q[i, :] . k[p, :]) v[p, :]
+ *   out[i, :] = sum_p softmax_p(cap(scale * q[i, :] . k[p, :])) v[p, :]
+ * cap(s) = softcap * tanh(s / softcap), or s where softcap is 0 (Gemma 2, arXiv 2408.00118).
  * q, out: [n_q, head_dim], q_stride and out_stride floats apart. k: [.., k_dim] and v: [.., v_dim] elements of the
- * slot's type (f16 or f32), k_stride and v_stride elements apart. key_begin < key_end. Sums are f32, softmax online. */
+ * slot's type (f16, f32 or q8_0), k_stride and v_stride elements apart; of q8_0 both dims and strides are multiples of
+ * 32, and an element is its code times the f16 scale of its block. key_begin < key_end. Sums are f32, softmax online.
+ * A row of out has the same bits whatever queries share its call. */
 typedef struct einf__attend {
     float *out;
     const float *q;
@@ -68,7 +72,7 @@ typedef struct einf__attend {
     int64_t q_stride, out_stride, k_stride, v_stride;
     int64_t key_begin, key_end;
     int32_t n_q, k_dim, v_dim;
-    float scale;
+    float scale, softcap;
 } einf__attend;
 #define EINF__ATTEND_MAX_Q 8 /* n_q in 1..8; drivers split larger groups */
 typedef void (*einf__attend_fn)(const einf__attend *a);
@@ -85,7 +89,8 @@ typedef void (*einf__attend_fn)(const einf__attend *a);
     X(rope_neox,   einf__rope_fn) \
     X(to_f16,      einf__to_f16_fn) \
     X(attend_f16,  einf__attend_fn) \
-    X(attend_f32,  einf__attend_fn)
+    X(attend_f32,  einf__attend_fn) \
+    X(attend_q8_0, einf__attend_fn)
 
 enum {
 #define EINF__SLOT_ENUM(field, type) EINF__SLOT_##field,
@@ -120,5 +125,7 @@ const char *einf__kernel_slot_name(int slot);
 /* The rungs, for einf__kernels_init alone. Each assumes the instruction set it is named for. */
 void einf__kernels_init_ref(einf__kernels *k);
 void einf__kernels_init_avx2(einf__kernels *k);
+void einf__kernels_init_neon(einf__kernels *k);
+void einf__kernels_init_dotprod(einf__kernels *k); /* after neon */
 
 #endif

@@ -2,7 +2,8 @@
  * kv_view.h - one layer of the KV cache, as the cache hands it to attention. These two alone know the layout.
  *
  * Head-major: K [n_head_kv, n_ctx, k_dim], V [n_head_kv, n_ctx, v_dim], elements f16 or f32, so that the keys of one
- * head are one stream.
+ * head are one stream. Rows of Q8_0 are its blocks as in a file, scales among the codes: still one stream, and a row
+ * is one run of bytes in every type.
  */
 #ifndef EINF_KERNELS_KV_VIEW_H
 #define EINF_KERNELS_KV_VIEW_H
@@ -11,22 +12,26 @@
 
 typedef struct einf__kv_view {
     void *k, *v;
-    einf__dtype type;      /* EINF__F16 or EINF__F32 */
+    einf__dtype type;      /* EINF__F16, EINF__F32 or EINF__Q8_0 */
     int32_t n_head_kv;
-    int32_t k_dim, v_dim;
+    int32_t k_dim, v_dim;  /* multiples of 32 for EINF__Q8_0 */
     int64_t n_ctx;
 } einf__kv_view;
 
+/** Bytes of one head's key or value of one row. */
+static inline int64_t einf__kv_row_bytes(einf__dtype type, int64_t dim)
+{
+    return (int64_t)einf__dtype_row_bytes(type, (uint64_t)dim);
+}
+
 static inline void *einf__kv_key(const einf__kv_view *kv, int64_t head, int64_t row)
 {
-    const int64_t elem = (head * kv->n_ctx + row) * kv->k_dim;
-    return (uint8_t *)kv->k + elem * (kv->type == EINF__F16 ? 2 : 4);
+    return (uint8_t *)kv->k + (head * kv->n_ctx + row) * einf__kv_row_bytes(kv->type, kv->k_dim);
 }
 
 static inline void *einf__kv_value(const einf__kv_view *kv, int64_t head, int64_t row)
 {
-    const int64_t elem = (head * kv->n_ctx + row) * kv->v_dim;
-    return (uint8_t *)kv->v + elem * (kv->type == EINF__F16 ? 2 : 4);
+    return (uint8_t *)kv->v + (head * kv->n_ctx + row) * einf__kv_row_bytes(kv->type, kv->v_dim);
 }
 
 #endif

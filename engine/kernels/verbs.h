@@ -95,8 +95,12 @@ typedef struct einf__attention_job {
     int64_t window;        /* 0: all */
     int32_t n_head;
     float scale;
+    float softcap;         /* 0: none; see einf__attend */
 } einf__attention_job;
 void einf__attention(const einf__compute *c, const einf__attention_job *job);
+
+/** x = cap * tanh(x / cap), element by element: the cap on logits (Gemma 2, arXiv 2408.00118). cap > 0. */
+void einf__softcap(const einf__compute *c, float *x, int64_t n, float cap);
 
 /** Embedding rows: y[j, :] = scale * de-quantised row ids[j] of the table. ids are in range. */
 void einf__embed(const einf__compute *c, float *y, const einf__matrix *table, const int32_t *ids, int64_t n_cols,

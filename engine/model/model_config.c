@@ -63,19 +63,6 @@ static einf_status find_arch(const einf__gguf *g, const einf__arch **out, einf_e
                       "architecture '%.*s' is not supported", (int)(name.n < 64 ? name.n : 64), name.p);
 }
 
-/* A part of a split model has all of the metadata and some of the tensors. */
-static einf_status refuse_parts(const einf__gguf *g, einf_error *err)
-{
-    static const char COUNT[] = "split.count", NO[] = "split.no";
-    uint32_t count, no;
-    EINF_TRY(einf__gguf_get_u32(g, COUNT, EINF__OPTIONAL, 0, 0, UINT32_MAX, &count, err));
-    if (count <= 1) return EINF_OK;
-    EINF_TRY(einf__gguf_get_u32(g, NO, EINF__OPTIONAL, 0, 0, count - 1, &no, err));
-    return einf__fail(err, EINF_E_UNSUPPORTED, (uint64_t)(einf__gguf_find(g, COUNT)->value - g->source->data), COUNT,
-                      "merge the parts into one file with llama-gguf-split --merge",
-                      "the file is part %u of %u of a split model", no + 1, count);
-}
-
 static einf_status refuse_experts(keys *k, einf_error *err)
 {
     uint32_t n_expert, n_used;
@@ -88,20 +75,6 @@ static einf_status refuse_experts(keys *k, einf_error *err)
     return einf__fail(err, EINF_E_UNSUPPORTED, offset_of(k, "expert_count"), key(k, "expert_count"),
                       "use a dense model of this family",
                       "mixture of experts is not supported: the file has %u experts", n_expert);
-}
-
-/* Gemma 2's tanh over scores or logits: ignored, the answers would only be a little wrong. */
-static einf_status refuse_soft_caps(keys *k, einf_error *err)
-{
-    static const char *const suffixes[] = { "attn_logit_softcapping", "final_logit_softcapping" };
-    for (int i = 0; i < 2; i++) {
-        float cap;
-        EINF_TRY(get_f32(k, suffixes[i], EINF__OPTIONAL, 0, 0, 1e9f, &cap, err));
-        if (cap > 0)
-            return einf__fail(err, EINF_E_UNSUPPORTED, offset_of(k, suffixes[i]), key(k, suffixes[i]), NULL,
-                              "soft-capping of logits is not supported: the file asks for %g", (double)cap);
-    }
-    return EINF_OK;
 }
 
 /* *n_head_0: heads of layer 0, from which the default head width follows. */
@@ -148,22 +121,46 @@ static einf_status read_head_dims(keys *k, einf__config *c, uint32_t n_head, ein
     return EINF_OK;
 }
 
-/* Llama 3's rope_freqs, linear scaling and no scaling are what we do. */
+static bool is_text(einf__bytes b, const char *text) { return b.n == strlen(text) && memcmp(b.p, text, b.n) == 0; }
+
+/* Llama 3's rope_freqs, LongRoPE where the architecture has it, linear scaling and no scaling are what we do. */
 static einf_status read_rope_scaling(keys *k, einf__config *c, einf_error *err)
 {
     einf__bytes type;
     float factor;
-    EINF_TRY(einf__gguf_get_string(k->g, key(k, "rope.scaling.type"), EINF__OPTIONAL, (einf__bytes){ "none", 4 }, &type,
-                                   err));
-    const bool linear = type.n == 6 && memcmp(type.p, "linear", 6) == 0;
-    const bool none = type.n == 4 && memcmp(type.p, "none", 4) == 0;
-    if (!linear && !none)
+    EINF_TRY(einf__gguf_get_string(k->g, key(k, "rope.scaling.type"), EINF__OPTIONAL, (einf__bytes){ "linear", 6 },
+                                   &type, err)); /* a factor alone is of the time when there was one type */
+    const bool linear = is_text(type, "linear");
+    const bool longrope = (c->arch->features & EINF__LONG_ROPE) && is_text(type, "longrope");
+    if (!linear && !longrope && !is_text(type, "none"))
         return einf__fail(err, EINF_E_UNSUPPORTED, offset_of(k, "rope.scaling.type"), key(k, "rope.scaling.type"),
                           "supported: none, linear, and rope_freqs.weight",
                           "rope scaling '%.*s' is not supported", (int)(type.n < 32 ? type.n : 32), type.p);
+    if (longrope && !einf__gguf_find_tensor(k->g, "rope_factors_long.weight"))
+        return einf__fail(err, EINF_E_FORMAT, offset_of(k, "rope.scaling.type"), key(k, "rope.scaling.type"),
+                          "the file is incomplete; fetch or convert it again",
+                          "rope scaling 'longrope' needs tensor rope_factors_long.weight, which is missing");
     EINF_TRY(get_f32(k, "rope.scaling.factor", EINF__OPTIONAL, 1.0f, 0x1p-10f, 0x1p20f, &factor, err));
     c->rope_freq_scale = linear ? 1.0f / factor : 1.0f;
     return EINF_OK;
+}
+
+/* LongRoPE (arXiv 2402.13753): the more the context was stretched, the larger are cosines and sines, in short contexts
+ * as in long ones. The file may give the factor itself. */
+static einf_status read_rope_magnitude(keys *k, einf__config *c, einf_error *err)
+{
+    float by_stretch = 1.0f;
+    c->rope_original_ctx = c->n_ctx_train;
+    if (c->arch->features & EINF__LONG_ROPE) {
+        EINF_TRY(get_u32(k, "rope.scaling.original_context_length", EINF__OPTIONAL, c->n_ctx_train, 1, INT32_MAX,
+                         &c->rope_original_ctx, err));
+        const double original = c->rope_original_ctx;
+        const bool stretched = c->n_ctx_train > c->rope_original_ctx && c->rope_original_ctx > 1;
+        if (stretched && einf__gguf_find_tensor(k->g, "rope_factors_long.weight"))
+            by_stretch = (float)sqrt(1 + log(c->n_ctx_train / original) / log(original));
+    }
+    return get_f32(k, "rope.scaling.attn_factor", EINF__OPTIONAL, by_stretch, 0x1p-10f, 0x1p10f, &c->rope_magnitude,
+                   err);
 }
 
 static einf_status read_rope_sections(keys *k, einf__config *c, einf_error *err)
@@ -191,53 +188,64 @@ static einf_status read_rope_sections(keys *k, einf__config *c, einf_error *err)
     return EINF_OK;
 }
 
-static einf_status read_windows(keys *k, einf__config *c, einf_error *err)
+/* Which layers have a window: all but every n-th, or those that an array with an entry a layer names. */
+static einf_status read_window_pattern(keys *k, const einf__config *c, bool has_window[MAX_LAYERS], einf_error *err)
 {
-    const uint32_t period = c->arch->window_period;
-    if (period == 0) return EINF_OK;
-    uint32_t window;
-    EINF_TRY(get_u32(k, "attention.sliding_window", EINF__REQUIRED, 0, 1, INT32_MAX, &window, err));
-    for (uint32_t i = 0; c->layers && i < c->n_layer; i++) {
-        c->layers[i].local = (i + 1) % period != 0;
-        c->layers[i].window = c->layers[i].local ? window : 0;
+    static const char PATTERN[] = "attention.sliding_window_pattern";
+    const einf__gguf_kv *kv = einf__gguf_find(k->g, key(k, PATTERN));
+    if (kv && kv->type == EINF__GGUF_ARRAY && kv->item_type == EINF__GGUF_BOOL) {
+        if (kv->n_items != c->n_layer)
+            return einf__fail(err, EINF_E_FORMAT, offset_of(k, PATTERN), key(k, PATTERN), NULL,
+                              "the pattern has %llu entries, expected one for each of %u layers",
+                              (unsigned long long)kv->n_items, c->n_layer);
+        for (uint32_t i = 0; i < c->n_layer; i++) has_window[i] = kv->value[i] != 0;
+        return EINF_OK;
     }
+    uint32_t period;
+    EINF_TRY(get_u32(k, PATTERN, EINF__OPTIONAL, c->arch->window_period, 1, EINF__NO_FULL_LAYER, &period, err));
+    for (uint32_t i = 0; i < c->n_layer; i++) has_window[i] = (i + 1) % period != 0;
     return EINF_OK;
 }
 
-/* 1/sqrt(k_dim), but Gemma 3 27B, known by its 62 layers, was trained with 1/sqrt(n_embd / n_head). */
-static float attention_scale(const einf__config *c, uint32_t n_head)
+static einf_status read_windows(keys *k, einf__config *c, einf_error *err)
 {
-    const bool gemma27b = (c->arch->features & EINF__EMBED_SCALE) && c->n_layer == 62;
-    return 1.0f / sqrtf(gemma27b ? (float)c->n_embd / (float)n_head : (float)c->k_dim);
+    const einf__arch *arch = c->arch;
+    if (arch->window_period == 0) return EINF_OK;
+    const bool optional = arch->features & EINF__WINDOW_OPTIONAL;
+    const einf__need need = optional || arch->window ? EINF__OPTIONAL : EINF__REQUIRED;
+    uint32_t window;
+    bool has_window[MAX_LAYERS];
+    EINF_TRY(get_u32(k, "attention.sliding_window", need, arch->window, optional ? 0 : 1, INT32_MAX, &window, err));
+    EINF_TRY(read_window_pattern(k, c, has_window, err));
+    for (uint32_t i = 0; c->layers && i < c->n_layer; i++) c->layers[i].window = has_window[i] ? window : 0;
+    return EINF_OK;
 }
 
-einf_status einf__config_read(const einf__gguf *g, einf__arena *arena, einf__config *out, einf_error *err)
+/* By which angles each layer turns, now that its window is known. */
+static void choose_ropes(einf__config *c)
 {
-    einf__config c = { 0 };
-    EINF_TRY(find_arch(g, &c.arch, err));
-    keys k = { .g = g, .arch = c.arch->name };
+    const uint32_t nope_period = c->arch->nope_period;
+    c->rope_freq_base_local = c->arch->rope_freq_base_local;
+    for (uint32_t i = 0; c->layers && i < c->n_layer; i++) {
+        einf__layer_config *l = &c->layers[i];
+        if (nope_period && (i + 1) % nope_period == 0) l->rope = EINF__ROPE_NONE;
+        else if (l->window && c->rope_freq_base_local > 0) l->rope = EINF__ROPE_LOCAL;
+        else l->rope = EINF__ROPE_GLOBAL;
+    }
+}
 
-    EINF_TRY(refuse_parts(g, err));
-    EINF_TRY(refuse_experts(&k, err));
-    EINF_TRY(refuse_soft_caps(&k, err));
-    EINF_TRY(get_u32(&k, "block_count", EINF__REQUIRED, 0, 1, MAX_LAYERS, &c.n_layer, err));
-    EINF_TRY(get_u32(&k, "embedding_length", EINF__REQUIRED, 0, 1, MAX_EMBD, &c.n_embd, err));
-    EINF_TRY(get_u32(&k, "context_length", EINF__REQUIRED, 0, 1, INT32_MAX, &c.n_ctx_train, err));
-    EINF_TRY(get_f32(&k, "attention.layer_norm_rms_epsilon", EINF__REQUIRED, 0, 0.0f, 1.0f, &c.rms_norm_eps, err));
+/* 1/sqrt(k_dim), but the 27B of Gemma 2 and 3, known by their layers, were trained with 1/sqrt(n_embd / n_head). */
+static einf_status read_scores(keys *k, einf__config *c, uint32_t n_head, einf_error *err)
+{
+    const einf__arch *arch = c->arch;
+    const bool wide = c->n_layer == arch->n_layer_wide;
+    c->attn_scale = 1.0f / sqrtf(wide ? (float)c->n_embd / (float)n_head : (float)c->k_dim);
+    EINF_TRY(get_f32(k, "attn_logit_softcapping", EINF__OPTIONAL, arch->attn_softcap, 0, 1e9f, &c->attn_softcap, err));
+    return get_f32(k, "final_logit_softcapping", EINF__OPTIONAL, arch->final_softcap, 0, 1e9f, &c->final_softcap, err);
+}
 
-    uint32_t n_head;
-    EINF_TRY(read_layers(&k, arena, &c, &n_head, err));
-    EINF_TRY(read_head_dims(&k, &c, n_head, err));
-    EINF_TRY(read_windows(&k, &c, err));
-
-    EINF_TRY(get_f32(&k, "rope.freq_base", EINF__OPTIONAL, 10000.0f, 1.0f, 1e12f, &c.rope_freq_base, err));
-    c.rope_freq_base_local = c.arch->rope_freq_base_local > 0 ? c.arch->rope_freq_base_local : c.rope_freq_base;
-    EINF_TRY(read_rope_scaling(&k, &c, err));
-    EINF_TRY(read_rope_sections(&k, &c, err));
-
-    c.attn_scale = attention_scale(&c, n_head);
-    c.embed_scale = c.arch->features & EINF__EMBED_SCALE ? sqrtf((float)c.n_embd) : 1.0f;
-
+static einf_status read_vocab_size(const einf__gguf *g, einf__config *c, einf_error *err)
+{
     const einf__gguf_tensor *embed = einf__gguf_find_tensor(g, "token_embd.weight");
     if (!embed)
         return einf__fail(err, EINF_E_FORMAT, EINF_NO_OFFSET, "token_embd.weight",
@@ -247,7 +255,36 @@ einf_status einf__config_read(const einf__gguf *g, einf__arena *arena, einf__con
         return einf__fail(err, EINF_E_FORMAT, EINF_NO_OFFSET, "token_embd.weight", NULL,
                           "the embedding has %llu rows, allowed are 1 to %d", (unsigned long long)embed->dims[1],
                           (int)MAX_VOCAB);
-    c.n_vocab = (uint32_t)embed->dims[1];
+    c->n_vocab = (uint32_t)embed->dims[1];
+    return EINF_OK;
+}
+
+einf_status einf__config_read(const einf__gguf *g, einf__arena *arena, einf__config *out, einf_error *err)
+{
+    einf__config c = { 0 };
+    EINF_TRY(find_arch(g, &c.arch, err));
+    keys k = { .g = g, .arch = c.arch->name };
+
+    EINF_TRY(refuse_experts(&k, err));
+    EINF_TRY(get_u32(&k, "block_count", EINF__REQUIRED, 0, 1, MAX_LAYERS, &c.n_layer, err));
+    EINF_TRY(get_u32(&k, "embedding_length", EINF__REQUIRED, 0, 1, MAX_EMBD, &c.n_embd, err));
+    EINF_TRY(get_u32(&k, "context_length", EINF__REQUIRED, 0, 1, INT32_MAX, &c.n_ctx_train, err));
+    EINF_TRY(get_f32(&k, "attention.layer_norm_rms_epsilon", EINF__REQUIRED, 0, 0.0f, 1.0f, &c.rms_norm_eps, err));
+
+    uint32_t n_head;
+    EINF_TRY(read_layers(&k, arena, &c, &n_head, err));
+    EINF_TRY(read_head_dims(&k, &c, n_head, err));
+    EINF_TRY(read_windows(&k, &c, err));
+    choose_ropes(&c);
+
+    EINF_TRY(get_f32(&k, "rope.freq_base", EINF__OPTIONAL, 10000.0f, 1.0f, 1e12f, &c.rope_freq_base, err));
+    EINF_TRY(read_rope_scaling(&k, &c, err));
+    EINF_TRY(read_rope_magnitude(&k, &c, err));
+    EINF_TRY(read_rope_sections(&k, &c, err));
+
+    EINF_TRY(read_scores(&k, &c, n_head, err));
+    c.embed_scale = c.arch->features & EINF__EMBED_SCALE ? sqrtf((float)c.n_embd) : 1.0f;
+    EINF_TRY(read_vocab_size(g, &c, err));
     *out = c;
     return EINF_OK;
 }

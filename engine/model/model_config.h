@@ -11,12 +11,15 @@
 #include "engine/gguf/gguf.h"
 #include "engine/model/arch.h"
 
+/* By which table of angles a layer's queries and keys turn. */
+typedef enum einf__rope_kind { EINF__ROPE_GLOBAL, EINF__ROPE_LOCAL, EINF__ROPE_NONE } einf__rope_kind;
+
 /* What a layer has of its own. */
 typedef struct einf__layer_config {
     uint32_t n_head, n_head_kv; /* n_head is a multiple of n_head_kv */
     uint32_t n_ff;
     uint32_t window;            /* keys a query may look back at, itself included; 0: all */
-    bool local;                 /* windowed: rotates with the local base */
+    einf__rope_kind rope;
 } einf__layer_config;
 
 typedef struct einf__config {
@@ -29,9 +32,13 @@ typedef struct einf__config {
     uint32_t n_rot;             /* rotated dimensions of a head: even, <= k_dim */
     float rms_norm_eps;
     float attn_scale;           /* of q.k */
+    float attn_softcap, final_softcap; /* of scores, of logits: x becomes cap * tanh(x / cap); 0: not capped */
     float embed_scale;
-    float rope_freq_base, rope_freq_base_local;
+    float rope_freq_base;
+    float rope_freq_base_local; /* of layers with EINF__ROPE_LOCAL; 0: there are none */
     float rope_freq_scale;      /* 1 / rope.scaling.factor; local layers are not scaled */
+    float rope_magnitude;       /* of cosines and sines */
+    uint32_t rope_original_ctx; /* a session with more rows divides by the long factors, where there are such */
     uint32_t rope_sections[4];  /* M-RoPE: pairs rotated by time, height, width, spare; all 0 otherwise */
     einf__layer_config *layers; /* [n_layer] */
 } einf__config;

@@ -20,45 +20,57 @@ typedef enum dim {
 } dim;
 
 typedef enum tensor_role { MATRIX, VECTOR, BIAS } tensor_role;
-enum { OPTIONAL_TENSOR = 1u << 31 };
+#define OPTIONAL_TENSOR (1u << 31)
+#define OPTIONAL_LONG_ROPE (OPTIONAL_TENSOR | EINF__LONG_ROPE)
+
+enum { MAX_PARTS = 3 };
 
 /* One tensor. `into`: offset of its field in einf__layer_weights ("blk.N." names) or einf__weights (the others).
- * A BIAS goes into the matrix at that offset. features: the EINF__ bits an architecture must have, or 0. */
+ * A MATRIX of several parts is as many matrices on top of each other, which follow each other in the struct as well. A
+ * BIAS goes into the matrix at that offset. The tensor is for architectures that have all bits of `with` and none of
+ * `without`. */
 typedef struct rule {
     const char *suffix;
     tensor_role role;
     size_t into;
-    dim n_in, n_out;     /* dims[0], dims[1]; n_out NONE: a vector */
-    unsigned features;
+    dim n_in, n_out[MAX_PARTS]; /* dims[0]; dims[1] is their sum. n_out NONE: a vector, or no further part */
+    unsigned with, without;
 } rule;
 
+#define QKV_WIDTHS { Q_WIDTH, K_WIDTH, V_WIDTH }
 #define L(field) offsetof(einf__layer_weights, field)
 static const rule LAYER_RULES[] = {
-    { "attn_norm.weight",           VECTOR, L(attn_norm),      EMBD,       NONE,    0 },
-    { "attn_q.weight",              MATRIX, L(q),              EMBD,       Q_WIDTH, 0 },
-    { "attn_k.weight",              MATRIX, L(k),              EMBD,       K_WIDTH, 0 },
-    { "attn_v.weight",              MATRIX, L(v),              EMBD,       V_WIDTH, 0 },
-    { "attn_q.bias",                BIAS,   L(q),              Q_WIDTH,    NONE,    EINF__QKV_BIAS },
-    { "attn_k.bias",                BIAS,   L(k),              K_WIDTH,    NONE,    EINF__QKV_BIAS },
-    { "attn_v.bias",                BIAS,   L(v),              V_WIDTH,    NONE,    EINF__QKV_BIAS },
-    { "attn_q_norm.weight",         VECTOR, L(q_norm),         HEAD_K,     NONE,    EINF__QK_NORM },
-    { "attn_k_norm.weight",         VECTOR, L(k_norm),         HEAD_K,     NONE,    EINF__QK_NORM },
-    { "attn_output.weight",         MATRIX, L(o),              ATTN_WIDTH, EMBD,    0 },
-    { "post_attention_norm.weight", VECTOR, L(attn_post_norm), EMBD,       NONE,    EINF__POST_NORMS },
-    { "ffn_norm.weight",            VECTOR, L(ffn_norm),       EMBD,       NONE,    0 },
-    { "ffn_gate.weight",            MATRIX, L(gate),           EMBD,       FF,      0 },
-    { "ffn_up.weight",              MATRIX, L(up),             EMBD,       FF,      0 },
-    { "ffn_down.weight",            MATRIX, L(down),           FF,         EMBD,    0 },
-    { "post_ffw_norm.weight",       VECTOR, L(ffn_post_norm),  EMBD,       NONE,    EINF__POST_NORMS },
+    { "attn_norm.weight",           VECTOR, L(attn_norm),      EMBD,       { NONE },    0, 0 },
+    { "attn_q.weight",              MATRIX, L(q),              EMBD,       { Q_WIDTH }, 0, EINF__FUSED },
+    { "attn_k.weight",              MATRIX, L(k),              EMBD,       { K_WIDTH }, 0, EINF__FUSED },
+    { "attn_v.weight",              MATRIX, L(v),              EMBD,       { V_WIDTH }, 0, EINF__FUSED },
+    { "attn_qkv.weight",            MATRIX, L(q),              EMBD,       QKV_WIDTHS,  EINF__FUSED, 0 },
+    { "attn_q.bias",                BIAS,   L(q),              Q_WIDTH,    { NONE },    EINF__QKV_BIAS, 0 },
+    { "attn_k.bias",                BIAS,   L(k),              K_WIDTH,    { NONE },    EINF__QKV_BIAS, 0 },
+    { "attn_v.bias",                BIAS,   L(v),              V_WIDTH,    { NONE },    EINF__QKV_BIAS, 0 },
+    { "attn_q_norm.weight",         VECTOR, L(q_norm),         HEAD_K,     { NONE },    EINF__QK_NORM, 0 },
+    { "attn_k_norm.weight",         VECTOR, L(k_norm),         HEAD_K,     { NONE },    EINF__QK_NORM, 0 },
+    { "attn_output.weight",         MATRIX, L(o),              ATTN_WIDTH, { EMBD },    0, 0 },
+    { "post_attention_norm.weight", VECTOR, L(attn_post_norm), EMBD,       { NONE },    EINF__POST_NORMS, 0 },
+    { "ffn_norm.weight",            VECTOR, L(ffn_norm),       EMBD,       { NONE },    0, 0 },
+    { "ffn_gate.weight",            MATRIX, L(gate),           EMBD,       { FF },      0, EINF__FUSED },
+    { "ffn_up.weight",              MATRIX, L(up),             EMBD,       { FF },      0, EINF__FUSED },
+    { "ffn_up.weight",              MATRIX, L(gate),           EMBD,       { FF, FF },  EINF__FUSED, 0 },
+    { "ffn_down.weight",            MATRIX, L(down),           FF,         { EMBD },    0, 0 },
+    { "post_ffw_norm.weight",       VECTOR, L(ffn_post_norm),  EMBD,       { NONE },    EINF__POST_NORMS, 0 },
 };
+_Static_assert(L(k) == L(q) + sizeof(einf__matrix) && L(v) == L(k) + sizeof(einf__matrix) &&
+               L(up) == L(gate) + sizeof(einf__matrix), "parts of fused tensors follow each other");
 #undef L
 
 #define W(field) offsetof(einf__weights, field)
 static const rule GLOBAL_RULES[] = {
-    { "token_embd.weight",  MATRIX, W(token_embd),   EMBD,     VOCAB, 0 },
-    { "output_norm.weight", VECTOR, W(output_norm),  EMBD,     NONE,  0 },
-    { "output.weight",      MATRIX, W(output),       EMBD,     VOCAB, OPTIONAL_TENSOR },
-    { "rope_freqs.weight",  VECTOR, W(rope_factors), ROT_HALF, NONE,  OPTIONAL_TENSOR },
+    { "token_embd.weight",         MATRIX, W(token_embd),         EMBD,     { VOCAB }, 0, 0 },
+    { "output_norm.weight",        VECTOR, W(output_norm),        EMBD,     { NONE },  0, 0 },
+    { "output.weight",             MATRIX, W(output),             EMBD,     { VOCAB }, OPTIONAL_TENSOR, 0 },
+    { "rope_freqs.weight",         VECTOR, W(rope_factors),       ROT_HALF, { NONE },  OPTIONAL_TENSOR, 0 },
+    { "rope_factors_short.weight", VECTOR, W(rope_factors_short), ROT_HALF, { NONE },  OPTIONAL_LONG_ROPE, 0 },
+    { "rope_factors_long.weight",  VECTOR, W(rope_factors_long),  ROT_HALF, { NONE },  OPTIONAL_LONG_ROPE, 0 },
 };
 #undef W
 
@@ -87,6 +99,14 @@ static uint64_t dim_value(const einf__config *c, const einf__layer_config *l, di
     case NONE: break;
     }
     return 1;
+}
+
+/* Rows of a rule's tensor: 1 for a vector. */
+static uint64_t row_count(const binder *b, const rule *r, const einf__layer_config *l)
+{
+    uint64_t n = dim_value(b->c, l, r->n_out[0]);
+    for (int i = 1; i < MAX_PARTS && r->n_out[i] != NONE; i++) n += dim_value(b->c, l, r->n_out[i]);
+    return n;
 }
 
 static einf_status check_shape(const binder *b, const einf__gguf_tensor *t, uint64_t n_in, uint64_t n_out)
@@ -133,26 +153,37 @@ static float *carve_vector(const binder *b, const einf__gguf_tensor *t)
     return v;
 }
 
+/* The matrices of a tensor: all of it, or one range of its rows after the other. */
+static void bind_matrices(const binder *b, const rule *r, const einf__layer_config *l, const einf__gguf_tensor *t,
+                          uint8_t *into)
+{
+    einf__matrix m = matrix_of(b, t);
+    for (int i = 0; i < MAX_PARTS && r->n_out[i] != NONE; i++) {
+        m.n_out = (int64_t)dim_value(b->c, l, r->n_out[i]);
+        memcpy(into + (size_t)i * sizeof m, &m, sizeof m);
+        m.data = (const uint8_t *)m.data + (size_t)m.n_out * m.row_bytes;
+    }
+}
+
 /* Bind one rule. base: the struct its `into` is an offset in; NULL while counting. */
 static einf_status bind_rule(binder *b, const rule *r, const einf__layer_config *l, const char *name, uint8_t *base)
 {
-    const unsigned features = r->features & ~OPTIONAL_TENSOR;
-    if ((b->c->arch->features & features) != features) return EINF_OK;
+    const unsigned features = b->c->arch->features, with = r->with & ~OPTIONAL_TENSOR;
+    if ((features & with) != with || (features & r->without)) return EINF_OK;
     const einf__gguf_tensor *t = einf__gguf_find_tensor(b->g, name);
-    if (!t && (r->features & OPTIONAL_TENSOR)) return EINF_OK;
+    if (!t && (r->with & OPTIONAL_TENSOR)) return EINF_OK;
     if (!t)
         return einf__fail(b->err, EINF_E_FORMAT, EINF_NO_OFFSET, name,
                           "the file is incomplete; fetch or convert it again",
                           "tensor %s is missing, which architecture %s requires", name, b->c->arch->name);
-    EINF_TRY(check_shape(b, t, dim_value(b->c, l, r->n_in), dim_value(b->c, l, r->n_out)));
+    EINF_TRY(check_shape(b, t, dim_value(b->c, l, r->n_in), row_count(b, r, l)));
     EINF_TRY(check_type(b, t, r->role));
     b->n_bound++;
     b->weights->weight_bytes += t->size_bytes;
     b->weights->n_params += t->dims[0] * t->dims[1];
 
     if (r->role == MATRIX) {
-        const einf__matrix m = matrix_of(b, t);
-        if (base) memcpy(base + r->into, &m, sizeof m);
+        if (base) bind_matrices(b, r, l, t, base + r->into);
         return EINF_OK;
     }
     float *v = carve_vector(b, t);
@@ -162,16 +193,28 @@ static einf_status bind_rule(binder *b, const rule *r, const einf__layer_config 
 }
 
 /* Frequencies are divided by these: one that is no positive number would spoil every answer. */
-static einf_status check_rope_factors(const binder *b)
+static einf_status check_factors(const binder *b, const float *factors, const char *name)
 {
-    const float *factors = b->weights->rope_factors;
     for (uint32_t i = 0; factors && i < b->c->n_rot / 2; i++) {
         if (isfinite(factors[i]) && factors[i] > 0) continue;
-        const einf__gguf_tensor *t = einf__gguf_find_tensor(b->g, "rope_freqs.weight");
-        return einf__fail(b->err, EINF_E_FORMAT, t->offset, t->name, "convert the model again",
-                          "element %u of tensor %s is not a positive number", i, t->name);
+        return einf__fail(b->err, EINF_E_FORMAT, einf__gguf_find_tensor(b->g, name)->offset, name,
+                          "convert the model again", "element %u of tensor %s is not a positive number", i, name);
     }
     return EINF_OK;
+}
+
+static einf_status check_rope_factors(const binder *b)
+{
+    static const char SHORT[] = "rope_factors_short.weight", LONG[] = "rope_factors_long.weight";
+    EINF_TRY(check_factors(b, b->weights->rope_factors, "rope_freqs.weight"));
+    EINF_TRY(check_factors(b, b->weights->rope_factors_short, SHORT));
+    EINF_TRY(check_factors(b, b->weights->rope_factors_long, LONG));
+    const bool has_short = einf__gguf_find_tensor(b->g, SHORT), has_long = einf__gguf_find_tensor(b->g, LONG);
+    if (has_short == has_long) return EINF_OK;
+    const char *there = has_short ? SHORT : LONG, *missing = has_short ? LONG : SHORT;
+    return einf__fail(b->err, EINF_E_FORMAT, EINF_NO_OFFSET, missing,
+                      "the file is incomplete; fetch or convert it again",
+                      "tensor %s is there, but tensor %s is missing", there, missing);
 }
 
 static einf_status bind_layer(binder *b, uint32_t i)
@@ -185,19 +228,35 @@ static einf_status bind_layer(binder *b, uint32_t i)
     return EINF_OK;
 }
 
-/* Tensors that other models of a family have, and that would change every answer if they were left out: what is neither
- * bound nor here is warned about and harmless. */
+/* Tensors that other models have, and that would change every answer if they were left out, with the feature that an
+ * architecture binds them by (0: none does). What is neither bound nor here is warned about and harmless. */
+static const struct { const char *name; unsigned feature; } MEANINGFUL[] = {
+    { "blk.0.attn_q.bias", EINF__QKV_BIAS },
+    { "blk.0.attn_k.bias", EINF__QKV_BIAS },
+    { "blk.0.attn_v.bias", EINF__QKV_BIAS },
+    { "blk.0.attn_qkv.weight", EINF__FUSED },
+    { "blk.0.attn_qkv.bias", 0 },
+    { "blk.0.attn_q_norm.weight", EINF__QK_NORM },
+    { "blk.0.attn_k_norm.weight", EINF__QK_NORM },
+    { "blk.0.attn_output.bias", 0 },
+    { "blk.0.attn_norm.bias", 0 },
+    { "blk.0.post_attention_norm.weight", EINF__POST_NORMS },
+    { "blk.0.ffn_gate_inp.weight", 0 },
+    { "blk.0.ffn_up.bias", 0 },
+    { "blk.0.ffn_gate.bias", 0 },
+    { "blk.0.ffn_down.bias", 0 },
+    { "blk.0.post_ffw_norm.weight", EINF__POST_NORMS },
+    { "rope_factors_short.weight", EINF__LONG_ROPE },
+    { "rope_factors_long.weight", EINF__LONG_ROPE },
+    { "output_norm.bias", 0 },
+    { "output.bias", 0 },
+};
+
 static einf_status refuse_unbound(const binder *b)
 {
-    static const char *const names[] = {
-        "blk.0.attn_q.bias",    "blk.0.attn_k.bias", "blk.0.attn_v.bias",   "blk.0.attn_output.bias",
-        "blk.0.attn_norm.bias", "blk.0.ffn_up.bias", "blk.0.ffn_gate.bias", "blk.0.ffn_down.bias",
-        "output_norm.bias",     "output.bias",
-    };
-    const size_t n_bound = b->c->arch->features & EINF__QKV_BIAS ? 3 : 0; /* of the first */
-    for (size_t i = n_bound; i < sizeof names / sizeof names[0]; i++) {
-        const einf__gguf_tensor *t = einf__gguf_find_tensor(b->g, names[i]);
-        if (t)
+    for (size_t i = 0; i < sizeof MEANINGFUL / sizeof MEANINGFUL[0]; i++) {
+        const einf__gguf_tensor *t = einf__gguf_find_tensor(b->g, MEANINGFUL[i].name);
+        if (t && !(b->c->arch->features & MEANINGFUL[i].feature))
             return einf__fail(b->err, EINF_E_UNSUPPORTED, t->offset, t->name, NULL,
                               "tensor %s is not supported for architecture %s", t->name, b->c->arch->name);
     }

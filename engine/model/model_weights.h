@@ -11,7 +11,8 @@
 
 typedef struct einf__layer_weights {
     float *attn_norm;                 /* [n_embd] */
-    einf__matrix q, k, v;             /* [n_head * k_dim, n_embd], [n_head_kv * k_dim, ..], [n_head_kv * v_dim, ..] */
+    einf__matrix q, k, v;             /* [n_head * k_dim, n_embd], [n_head_kv * k_dim, ..], [n_head_kv * v_dim, ..];
+                                       * where the file has them as one tensor: ranges of its rows, as gate and up */
     float *q_norm, *k_norm;           /* [k_dim], or NULL */
     einf__matrix o;                   /* [n_embd, n_head * v_dim] */
     float *attn_post_norm;            /* [n_embd], or NULL */
@@ -27,6 +28,8 @@ typedef struct einf__weights {
     float *output_norm;               /* [n_embd] */
     einf__matrix output;              /* [n_vocab, n_embd]; the embedding itself when tied */
     float *rope_factors;              /* [n_rot / 2] divisors of the frequencies, or NULL */
+    float *rope_factors_short;        /* [n_rot / 2] the same for sessions of up to rope_original_ctx rows, or NULL */
+    float *rope_factors_long;         /* [n_rot / 2] and for longer ones; NULL when the other is */
     uint64_t weight_bytes;            /* of all tensors bound */
     uint64_t n_params;
 } einf__weights;

@@ -28,6 +28,8 @@ typedef struct einf__template einf__template;
  *  EINF_E_LIMIT: more than 1 MiB of source, or nested too deep; EINF_E_NOMEM. */
 einf_status einf__template_compile(einf__memory *mem, einf__bytes source, einf__template **out, einf_error *err);
 void einf__template_free(einf__template **t);
+/** Bytes taken from einf__memory, for the plan of a model. t may be NULL: 0. */
+uint64_t einf__template_bytes(const einf__template *t);
 
 /* A variable that a template sees at its top level. Views; they outlive the render. */
 typedef enum einf__var_kind {
@@ -41,9 +43,11 @@ typedef struct einf__template_var {
     einf__bytes text;  /* of TEXT and JSON */
     bool flag;         /* of BOOL */
     bool markup;       /* TEXT: trusted, as bos_token; everything else is input */
+    bool is_default;   /* more_json may give another */
 } einf__template_var;
 
-/* One message: role, content and the members of a JSON object (or {NULL, 0}) beside them. */
+/* One message: role, content ({NULL, 0}: none) and the members of a JSON object (or {NULL, 0}) beside them, which come
+ * last and so may replace them. */
 typedef struct einf__template_message {
     einf__bytes role, content, extra_json;
 } einf__template_message;
@@ -53,6 +57,7 @@ typedef struct einf__template_input {
     uint64_t n_messages;
     const einf__template_var *vars;
     uint64_t n_vars;
+    einf__bytes more_vars_json; /* a JSON object of further variables, which may hide the others; {NULL, 0}: none */
     int64_t now_s;     /* Unix time that strftime_now shows, in UTC, with English names */
 } einf__template_input;
 

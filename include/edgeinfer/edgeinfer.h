@@ -119,7 +119,8 @@ typedef int32_t (*einf_progress_fn)(void *user, int32_t phase, uint64_t done, ui
 
 /** Whole UTF-8 characters of the answer, not NUL-terminated, on the calling thread. Return non-zero to stop.
  *  Called once for each token sampled, in order, the one that ends the answer included: n_bytes is 0 when the token
- *  completes no character. A last call with token_id -1 brings what was left of an unfinished character, if any. */
+ *  completes no character, or text that may yet become a stop string. A last call with token_id -1 brings what is left,
+ *  if anything: text that was held back, U+FFFD for an unfinished character. */
 typedef int32_t (*einf_text_fn)(void *user, const char *utf8, uint64_t n_bytes, int32_t token_id);
 
 /** Begin and end of a phase, for a profiler; NULL fields are skipped. On the calling thread, properly nested. */
@@ -279,7 +280,7 @@ typedef struct einf_tensor {
     char name[64];
     const char *type;       /* "Q4_K" */
     uint64_t dims[4];       /* dims[0] is contiguous: the inputs of a linear layer */
-    uint64_t offset;        /* in the file */
+    uint64_t offset;        /* in the file; of a split model, in the part that has the tensor */
     uint64_t size_bytes;
 } einf_tensor;
 EINF_API einf_status einf_model_get_tensor(const einf_model *m, uint64_t i, einf_tensor *out, einf_error *err);
@@ -364,7 +365,8 @@ typedef struct einf_session_config {
     int32_t force_path;  /* 0: by the number of columns; 1: always row dots; 2: always panels. For tests */
     uint32_t n_checkpoints; /* slots for einf_session_checkpoint, 0: 8. At most 1024 */
     int32_t deterministic; /* 1: identical logits for any number of threads and for any split of the same tokens into
-                              calls and batches, on one machine. Prefill is slower. 0: identical for identical calls */
+                              calls and batches, on one machine. Prefill takes up to twice as long, by weight type
+                              (docs/MEASURING.md). 0: identical for identical calls. Not with force_path 2 */
     const einf_cancel *cancel;
 } einf_session_config;
 
@@ -393,13 +395,20 @@ EINF_API einf_status einf_session_create(einf_model *m, const einf_session_confi
 /** Destroy. EINF_E_STATE and nothing happens while a call is using the session, as from one of its callbacks. */
 EINF_API einf_status einf_session_destroy(einf_session **s, einf_error *err);
 
-/** Write the timeline (rows, positions, keys and values, last logits, random numbers) to a file, which appears whole or
- *  not at all: it is written beside its name and renamed. Images need no second encoding when they are loaded again. */
+/** Write the timeline (rows, positions, keys and values, last logits, sampling with its random numbers) to a file,
+ *  which appears whole or not at all: it is written beside its name, brought to the disk, and renamed; only its owner
+ *  can read it. Images need no second encoding when they are loaded again. The session's cancel flag is honoured.
+ *  EINF_E_IO: it cannot be written, or the name is that of no regular file; an older file is as it was, unless the
+ *  message says that the new one is there and only its name is not yet safe from a power cut. */
 EINF_API einf_status einf_session_save(einf_session *s, const char *path, einf_error *err);
-/** Replace the timeline by one that was saved with the same model, KV type and arithmetic; the context may differ as
- *  long as the rows fit. EINF_E_FORMAT: damaged, or not a state file; EINF_E_STATE: of another model or configuration,
- *  with both; EINF_E_CTX_FULL: more rows than n_ctx. After a failure the session is as it was. Checkpoints are
- *  dropped. */
+/** Replace the timeline by one that was saved with the same model, KV type and arithmetic (exact, deterministic); the
+ *  context may differ as long as the rows fit. The model is known by a hash of its metadata and of samples of each
+ *  tensor. Checkpoints are dropped, and sampling is set as it was.
+ *  EINF_E_FORMAT: damaged, or not a state file; EINF_E_UNSUPPORTED: of another version of the format; EINF_E_STATE: of
+ *  another model or configuration, with both; EINF_E_CTX_FULL: more rows than n_ctx; EINF_E_IO; EINF_E_CANCELLED.
+ *  The whole file is read and checked, and then read again into the session, so after a failure the session is as it
+ *  was, with one exception: when the file cannot be read a second time or has changed in between, the session is empty,
+ *  and the message says so. The second reading is not cancelled. */
 EINF_API einf_status einf_session_load(einf_session *s, const char *path, einf_error *err);
 
 /* --------------------------------------------------------------------------------------------- generate -- */
@@ -424,10 +433,10 @@ typedef struct einf_generate_config {
     uint32_t max_tokens;    /* 0: until the answer or the context ends */
     einf_sampling sampling; /* its struct_size may stay 0 */
     int32_t raw;            /* 1: the prompt is the text to continue: BOS as the model says, special tokens spelled in
-                               it become tokens. 0: it is a user's message, in which nothing is special, laid out in
-                               the chat format of the model (a model without one is given the plain text) */
+                               it become tokens. 0: it is a user's message, in which nothing is special, laid out by
+                               the chat template of the file (a model without one is given the plain text) */
     int32_t ignore_eos;     /* 1: go on after the end of the answer */
-    const char *system;     /* system message before the prompt, NULL: none. Ignored when raw, and by einf_chat_answer */
+    const char *system;     /* system message before the prompt, NULL: none. Not used when raw, nor by a chat */
     const char *const *stop; /* [n_stop] texts that end the answer and are not part of it; NUL-terminated, not empty.
                                Text that may yet become one is held back until that is known */
     uint32_t n_stop;        /* at most 64, of at most 4096 bytes each */
@@ -472,14 +481,19 @@ EINF_API einf_status einf_generate(einf_session *s, const char *prompt, uint64_t
  *  directly in between: the next answer finds out what is still there. */
 typedef struct einf_chat einf_chat;
 
-/** config may be NULL; its strings are copied. Compiles a template_text now. */
+/** config may be NULL; its strings are copied. Compiles a template_text now. A conversation keeps the date of its
+ *  creation, so that what it has computed stays true over midnight. EINF_E_TEMPLATE: there is no template that
+ *  compiles. */
 EINF_API einf_status einf_chat_create(einf_session *s, const einf_chat_config *config, einf_chat **out,
                                       einf_error *err);
+/** From a callback of its own answer: nothing happens. The other functions then return EINF_E_STATE, save for
+ *  einf_chat_n_messages and einf_chat_get_message. */
 EINF_API void einf_chat_destroy(einf_chat **c);
 /** Add a message, copied. Nothing is computed yet. */
 EINF_API einf_status einf_chat_add(einf_chat *c, const einf_message *message, einf_error *err);
 /** Answer, and add the answer as an assistant's message. Also added: what there is of an answer that was stopped by a
- *  callback, a limit or a cancel after its first character. Any other failure leaves the messages as they were.
+ *  callback, a limit or a cancel after its first character; NUL characters become U+FFFD. Any other failure leaves
+ *  the messages as they were.
  *  EINF_E_CTX_FULL: the conversation needs more than n_ctx; nothing is cut silently, einf_chat_truncate or a larger
  *  session helps. config and result as in einf_generate; raw must be 0. */
 EINF_API einf_status einf_chat_answer(einf_chat *c, const einf_generate_config *config, einf_result *result,

@@ -14,7 +14,7 @@ quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log"; fail "$*"; }; }
 quietly "$make" --no-print-directory install CC="$cc" PREFIX="$work/prefix"
 quietly "$make" --no-print-directory install CC="$cc" DESTDIR="$work/dest" PREFIX=/opt/edge LIBDIR=/opt/edge/lib64
 for f in include/edgeinfer/edgeinfer.h include/edgeinfer/blas.h lib/libedgeinfer.a lib/libedgeinfer.so bin/edgeinfer \
-    share/man/man1/edgeinfer.1 lib/pkgconfig/edgeinfer.pc; do
+    share/man/man1/edgeinfer.1 share/bash-completion/completions/edgeinfer lib/pkgconfig/edgeinfer.pc; do
     [ -e "$work/prefix/$f" ] || fail "$f was not installed"
 done
 [ -e "$work/dest/opt/edge/lib64/libedgeinfer.so" ] || fail "DESTDIR and LIBDIR were not heeded"

@@ -33,20 +33,19 @@ static double group_input(float x)
     return x != x ? 0.0 : fmin(fmax((double)x, -(double)FLT_MAX), (double)FLT_MAX);
 }
 
-static void check_group(const check *c, const float *x, const int8_t *q, float d, const int16_t *sum16)
+static void check_group(const float *x, const int8_t *q, float d, const int16_t *sum16)
 {
     double max = 0.0;
     for (int i = 0; i < 32; i++) max = fmax(max, fabs(group_input(x[i])));
     const double scale = max / 127.0 < (double)FLT_MIN ? 0.0 : max / 127.0;
-    assert_within(c, (double)d, scale, scale * 1e-7, "scale", 0);
+    expect_within((double)d, scale, scale * 1e-7, "scale", 0);
     int sums[2] = {0, 0};
     for (int i = 0; i < 32; i++) {
         const double want = d > 0.0f ? group_input(x[i]) / (double)d : 0.0;
-        assert_within(c, q[i], want, 0.5 + 3e-5, "code", i);
+        expect_within(q[i], want, 0.5 + 3e-5, "code", i);
         sums[i / 16] += q[i];
     }
-    assert_int_equal(sum16[0], sums[0]);
-    assert_int_equal(sum16[1], sums[1]);
+    for (int h = 0; h < 2; h++) expect_equal(sum16[h], sums[h], "sum16", h);
 }
 
 static void check_quantize_q8(const check *c)
@@ -54,6 +53,7 @@ static void check_quantize_q8(const check *c)
     for (int n_groups = 1; n_groups <= 3; n_groups++) {
         for (int kind = 0; kind < N_GROUP_KINDS; kind++) {
             const int64_t n = 32 * n_groups;
+            note_shape("%d groups, the first of kind %d", n_groups, kind);
             guarded x = guard_floats(n), q = guard_alloc((size_t)n, 0), d = guard_floats(n_groups);
             guarded sums = guard_alloc((size_t)n_groups * 4, 0);
             int8_t q_ref[96];
@@ -62,11 +62,12 @@ static void check_quantize_q8(const check *c)
             for (int g = 0; g < n_groups; g++) fill_group(floats(&x) + 32 * g, (kind + g) % N_GROUP_KINDS);
             c->k->quantize_q8((int8_t *)q.data, floats(&d), (int16_t *)(void *)sums.data, floats(&x), n);
             c->ref->quantize_q8(q_ref, d_ref, sums_ref, floats(&x), n);
-            assert_memory_equal(q.data, q_ref, (size_t)n);
-            assert_memory_equal(d.data, d_ref, (size_t)n_groups * 4);
-            assert_memory_equal(sums.data, sums_ref, (size_t)n_groups * 4);
+            for (int64_t i = 0; i < n; i++) expect_equal(((int8_t *)q.data)[i], q_ref[i], "code", i);
+            expect_same_floats(floats(&d), d_ref, n_groups, "scale");
+            for (int h = 0; h < 2 * n_groups; h++)
+                expect_equal(((int16_t *)(void *)sums.data)[h], sums_ref[h], "sum16", h);
             for (int g = 0; g < n_groups; g++)
-                check_group(c, floats(&x) + 32 * g, q_ref + 32 * g, d_ref[g], sums_ref + 2 * g);
+                check_group(floats(&x) + 32 * g, q_ref + 32 * g, d_ref[g], sums_ref + 2 * g);
             guard_free(&x);
             guard_free(&q);
             guard_free(&d);
@@ -80,13 +81,14 @@ static void check_quantize_q8(const check *c)
 /* Every half, what lies half-way to the next (even wins), and a float to either side of that. */
 static void check_to_f16_of(const check *c, const float *x, const uint16_t *want, int64_t n)
 {
+    note_shape("n %lld, first %.9g", (long long)n, (double)x[0]);
     guarded in = guard_floats(n), out = guard_alloc((size_t)n * 2, 0);
     memcpy(in.data, x, (size_t)n * sizeof *x);
     c->k->to_f16((uint16_t *)(void *)out.data, floats(&in), n);
     for (int64_t i = 0; i < n; i++) {
         const uint16_t got = ((uint16_t *)(void *)out.data)[i];
-        if (x[i] != x[i]) assert_true((got & 0x7fffu) > 0x7c00u);
-        else assert_int_equal(got, want[i]);
+        if (x[i] == x[i]) expect_equal(got, want[i], "half", i);
+        else expect_equal((got & 0x7fffu) > 0x7c00u, true, "NaN from NaN", i);
     }
     guard_free(&in);
     guard_free(&out);
@@ -113,6 +115,7 @@ static void check_to_f16(const check *c)
 
 static void check_rms_norm_of(const check *c, int64_t n, float scale, float eps, bool in_place)
 {
+    note_shape("n %lld, scale %g%s", (long long)n, (double)scale, in_place ? ", in place" : "");
     guarded x = guard_floats(n), w = guard_floats(n), y = guard_floats(n);
     fill_random(floats(&x), n, scale);
     fill_random(floats(&w), n, 2.0f);
@@ -123,7 +126,7 @@ static void check_rms_norm_of(const check *c, int64_t n, float scale, float eps,
     c->k->rms_norm(floats(&y), in_place ? floats(&y) : floats(&x), floats(&w), n, eps);
     for (int64_t i = 0; i < n; i++) {
         const double want = (double)floats(&x)[i] * factor * (double)floats(&w)[i];
-        assert_within(c, (double)floats(&y)[i], want, 2.5e-7 * fabs(want) + 1e-44, "element", i);
+        expect_within((double)floats(&y)[i], want, 2.5e-7 * fabs(want) + 1e-44, "element", i);
     }
     guard_free(&x);
     guard_free(&w);
@@ -132,7 +135,7 @@ static void check_rms_norm_of(const check *c, int64_t n, float scale, float eps,
 
 static void check_rms_norm(const check *c)
 {
-    for (size_t i = 0; i < TEST_COUNT(row_lengths); i++) {
+    for (size_t i = 0; i < COUNT(row_lengths); i++) {
         check_rms_norm_of(c, row_lengths[i], 1.0f, 1e-6f, i % 2);
         check_rms_norm_of(c, row_lengths[i], 1e-5f, 1e-6f, false); /* eps decides */
         check_rms_norm_of(c, row_lengths[i], 1e25f, 1e-6f, false); /* squares beyond f32 */
@@ -142,15 +145,16 @@ static void check_rms_norm(const check *c)
 
 static void check_add(const check *c)
 {
-    for (size_t l = 0; l < TEST_COUNT(row_lengths); l++) {
+    for (size_t l = 0; l < COUNT(row_lengths); l++) {
         const int64_t n = row_lengths[l];
+        note_shape("n %lld", (long long)n);
         guarded x = guard_floats(n), y = guard_floats(n), old = guard_floats(n);
         fill_random(floats(&x), n, 1.0f);
         fill_random(floats(&old), n, 1e4f);
         memcpy(y.data, old.data, old.size_bytes);
         c->k->add(floats(&y), floats(&x), n);
         for (int64_t i = 0; i < n; i++)
-            assert_within(c, (double)floats(&y)[i], (double)(floats(&old)[i] + floats(&x)[i]), 0.0, "element", i);
+            expect_within((double)floats(&y)[i], (double)(floats(&old)[i] + floats(&x)[i]), 0.0, "element", i);
         guard_free(&x);
         guard_free(&y);
         guard_free(&old);
@@ -184,10 +188,11 @@ static double gelu_bound(double x)
 
 static void check_glu(const check *c, einf__glu_fn fn, double (*exact)(double), double (*bound)(double))
 {
-    for (size_t l = 0; l < TEST_COUNT(row_lengths); l++) {
+    for (size_t l = 0; l < COUNT(row_lengths); l++) {
         for (int range = 0; range < 4; range++) {
             static const float scales[] = {1.0f, 12.0f, 120.0f, 1e-6f};
             const int64_t n = row_lengths[l];
+            note_shape("n %lld, gates up to %g", (long long)n, (double)scales[range]);
             guarded gate = guard_floats(n), up = guard_floats(n), y = guard_floats(n);
             fill_random(floats(&gate), n, scales[range]);
             fill_random(floats(&up), n, 2.0f);
@@ -201,7 +206,7 @@ static void check_glu(const check *c, einf__glu_fn fn, double (*exact)(double), 
             fn(out, floats(&gate), floats(&up), n);
             for (int64_t i = 0; i < n; i++) {
                 const double g = (double)gate_was[i], u = (double)up_was[i];
-                assert_within(c, (double)out[i], exact(g) * u, (bound(g) + 1e-7 * fabs(exact(g))) * (fabs(u) + 1e-6),
+                expect_within((double)out[i], exact(g) * u, (bound(g) + 1e-7 * fabs(exact(g))) * (fabs(u) + 1e-6),
                               "element", i);
             }
             guard_free(&gate);
@@ -212,42 +217,44 @@ static void check_glu(const check *c, einf__glu_fn fn, double (*exact)(double), 
 }
 
 /* The gate alone over its whole range, in small steps; NaN comes through. */
-static void check_glu_sweep(const check *c, einf__glu_fn fn, double (*exact)(double), double (*bound)(double))
+static void check_glu_sweep(einf__glu_fn fn, double (*exact)(double), double (*bound)(double))
 {
+    note_shape("n 8, gates from -130 to 130");
     for (int step = -13000; step < 13000; step += 8) {
         float gate[8], up[8], y[8];
         for (int i = 0; i < 8; i++) gate[i] = (float)(step + i) * 0.01f + 0.0037f, up[i] = 1.0f;
         fn(y, gate, up, 8);
         for (int i = 0; i < 8; i++) {
             const double g = (double)gate[i];
-            assert_within(c, (double)y[i], exact(g), bound(g), "gate * 100", step + i);
+            expect_within((double)y[i], exact(g), bound(g), "gate * 100", step + i);
         }
     }
     const float gate[9] = {NAN, 1, 1, 1, 1, 1, 1, 1, NAN}, up[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
     float y[9];
     fn(y, gate, up, 9);
-    assert_true(y[0] != y[0] && y[8] != y[8] && y[1] == y[1]);
+    for (int i = 0; i < 9; i++) expect_equal(y[i] != y[i], i % 8 == 0, "NaN from a NaN gate", i);
 }
 
 static void check_swiglu(const check *c)
 {
     check_glu(c, c->k->swiglu, silu_exact, silu_bound);
-    check_glu_sweep(c, c->k->swiglu, silu_exact, silu_bound);
+    check_glu_sweep(c->k->swiglu, silu_exact, silu_bound);
 }
 
 static void check_geglu(const check *c)
 {
     check_glu(c, c->k->geglu, gelu_exact, gelu_bound);
-    check_glu_sweep(c, c->k->geglu, gelu_exact, gelu_bound);
+    check_glu_sweep(c->k->geglu, gelu_exact, gelu_bound);
 }
 
 /* --------------------------------------------------------------------------------------------------- rotation -- */
 
 /* Pair p is (2 p, 2 p + 1), or (p, p + n) with neox. */
-static void check_rope(const check *c, einf__rope_fn fn, bool neox)
+static void check_rope(einf__rope_fn fn, bool neox)
 {
-    for (size_t l = 0; l < TEST_COUNT(row_lengths); l++) {
+    for (size_t l = 0; l < COUNT(row_lengths); l++) {
         const int64_t n = row_lengths[l];
+        note_shape("%lld pairs", (long long)n);
         guarded x = guard_floats(2 * n), old = guard_floats(2 * n), cosine = guard_floats(n), sine = guard_floats(n);
         fill_random(floats(&old), 2 * n, 10.0f);
         memcpy(x.data, old.data, old.size_bytes);
@@ -262,8 +269,8 @@ static void check_rope(const check *c, einf__rope_fn fn, bool neox)
             const double a = (double)floats(&old)[i], b = (double)floats(&old)[j];
             const double co = (double)floats(&cosine)[p], si = (double)floats(&sine)[p];
             const double bound = 1.3e-7 * (fabs(a) + fabs(b));
-            assert_within(c, (double)floats(&x)[i], a * co - b * si, bound, "first of pair", p);
-            assert_within(c, (double)floats(&x)[j], a * si + b * co, bound, "second of pair", p);
+            expect_within((double)floats(&x)[i], a * co - b * si, bound, "first of pair", p);
+            expect_within((double)floats(&x)[j], a * si + b * co, bound, "second of pair", p);
         }
         guard_free(&x);
         guard_free(&old);
@@ -274,12 +281,12 @@ static void check_rope(const check *c, einf__rope_fn fn, bool neox)
 
 static void check_rope_norm(const check *c)
 {
-    check_rope(c, c->k->rope_norm, false);
+    check_rope(c->k->rope_norm, false);
 }
 
 static void check_rope_neox(const check *c)
 {
-    check_rope(c, c->k->rope_neox, true);
+    check_rope(c->k->rope_neox, true);
 }
 
 #endif

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * check_support.h - for the kernel checks: repeatable random numbers, and buffers that end at a page no one may touch.
+ * check_support.h - for the kernel checks: repeatable random numbers, buffers that end at a page no one may touch, and
+ * how a check fails: it leaves by a jump, a touched page as well, so that the program goes on to the next slot.
  */
 #ifndef TESTS_CHECK_SUPPORT_H
 #define TESTS_CHECK_SUPPORT_H
 
 #include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,7 +17,66 @@
 
 #include "engine/base/half.h"
 #include "engine/kernels/kernels.h"
-#include "tests/support/test_support.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ------------------------------------------------------------------------------------------------- failing -- */
+
+/* What a check is given: the table under test, the reference's, and the slot. */
+typedef struct check {
+    const einf__kernels *k, *ref;
+    int slot;
+} check;
+
+static sigjmp_buf check_exit;
+static char check_message[256]; /* why the last check failed */
+static char check_shape[128];   /* what was computed then */
+
+__attribute__((format(printf, 1, 2), noreturn)) static inline void check_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(check_message, sizeof check_message, format, args);
+    va_end(args);
+    siglongjmp(check_exit, 1);
+}
+
+/* Said of a failure: the shape that is about to be computed. */
+__attribute__((format(printf, 1, 2))) static inline void note_shape(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(check_shape, sizeof check_shape, format, args);
+    va_end(args);
+}
+
+static inline void expect_equal(int64_t got, int64_t want, const char *where, int64_t i)
+{
+    if (got == want) return;
+    check_fail("%s at %lld: got %lld, want %lld", where, (long long)i, (long long)got, (long long)want);
+}
+
+/* |got - want| <= bound. */
+static inline void expect_within(double got, double want, double bound, const char *where, int64_t i)
+{
+    if (fabs(got - want) <= bound) return; /* false for NaN */
+    check_fail("%s at %lld: got %.9g, want %.9g, bound %.3g", where, (long long)i, got, want, bound);
+}
+
+/* The same floats, bit for bit. */
+static inline void expect_same_floats(const float *got, const float *want, int64_t n, const char *where)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (memcmp(got + i, want + i, sizeof *got) != 0)
+            check_fail("%s at %lld: got %.9g, want %.9g to the last bit", where, (long long)i, (double)got[i],
+                       (double)want[i]);
+}
+
+/* For what cannot be wrong in a kernel, as memory that is not there. */
+static inline void expect_true(bool ok, const char *what)
+{
+    if (!ok) check_fail("%s", what);
+}
 
 /* ---------------------------------------------------------------------------------------------- randomness -- */
 
@@ -57,8 +121,7 @@ static inline guarded guard_alloc(size_t size_bytes, size_t slack)
     g.usable_bytes = (size_bytes + slack + 64 + page - 1) / page * page;
     g.map_bytes = g.usable_bytes + page;
     g.map = mmap(NULL, g.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(g.map != MAP_FAILED);
-    assert_int_equal(mprotect(g.map + g.usable_bytes, page, PROT_NONE), 0);
+    expect_true(g.map != MAP_FAILED && mprotect(g.map + g.usable_bytes, page, PROT_NONE) == 0, "no memory");
     memset(g.map, CANARY, g.usable_bytes);
     g.data = g.map + g.usable_bytes - slack - size_bytes;
     return g;
@@ -68,7 +131,7 @@ static inline guarded guard_alloc(size_t size_bytes, size_t slack)
 static inline void guard_free(guarded *g)
 {
     for (uint8_t *p = g->map; p < g->map + g->usable_bytes; p++)
-        if (p < g->data || p >= g->data + g->size_bytes) assert_int_equal(*p, CANARY);
+        if (p < g->data || p >= g->data + g->size_bytes) expect_equal(*p, CANARY, "byte outside a buffer", p - g->data);
     munmap(g->map, g->map_bytes);
 }
 
@@ -82,27 +145,11 @@ static inline float *floats(const guarded *g)
     return (float *)(void *)g->data;
 }
 
-static inline bool is_canary(const float *x)
+/* Between rows of an output: x was not written; i: where in its row. */
+static inline void expect_canary(const float *x, int64_t i)
 {
     static const uint8_t canary[4] = {CANARY, CANARY, CANARY, CANARY};
-    return memcmp(x, canary, sizeof canary) == 0;
-}
-
-/* --------------------------------------------------------------------------------------------------- context -- */
-
-/* What a check is given: the table under test, the reference's, and the slot. */
-typedef struct check {
-    const einf__kernels *k, *ref;
-    int slot;
-} check;
-
-/* |got - want| <= bound; says where when not. */
-static inline void assert_within(const check *c, double got, double want, double bound, const char *where, int64_t i)
-{
-    if (fabs(got - want) <= bound) return; /* false for NaN */
-    printf("%s (%s): %s at %lld: got %.9g, want %.9g, bound %.3g\n", einf__kernel_slot_name(c->slot),
-           c->k->impl[c->slot], where, (long long)i, got, want, bound);
-    fail();
+    if (memcmp(x, canary, sizeof canary) != 0) check_fail("element %lld, behind a row, was written", (long long)i);
 }
 
 #endif

@@ -1,63 +1,170 @@
 /* SPDX-License-Identifier: MIT
  * checkkern.c - every slot of the kernel table, in every rung this machine can run, proves itself.
  *
- * The checks sit in the headers beside this file, one for each kind of slot. A slot that is added to the table
- * without a check here does not compile.
+ * A program that people run, with options; `--help` lists them. Exit codes: 0 all right, 1 a kernel is wrong, 2 usage.
  */
+#include <errno.h>
+#include <stdlib.h>
+
 #include <edgeinfer/edgeinfer.h>
 
 #include "engine/base/cpu.h"
-#include "tests/checkkern/check_matrices.h"
-#include "tests/checkkern/check_rows.h"
-#include "tests/checkkern/check_weights.h"
+#include "tests/checkkern/check_bench.h"
+#include "tests/checkkern/check_slots.h"
 
-typedef void (*check_fn)(const check *c);
-
-static const check_fn checks[] = {
-#define CHECK(field, type) [EINF__SLOT_##field] = check_##field,
-    EINF__KERNEL_SLOTS(CHECK)
-#undef CHECK
-#define CHECK_TYPED(type, id, text, elems, bytes, acts) \
-    [EINF__SLOT_to_f32 + EINF__##type] = check_to_f32, [EINF__SLOT_dot + EINF__##type] = check_dot,
-    EINF__DTYPE_MAP(CHECK_TYPED)
-#undef CHECK_TYPED
+/* Every rung of every architecture: on another one, or where the machine lacks its bits, a rung installs nothing.
+ * Slots that a rung shares with the one below were checked there. */
+static const struct rung {
+    const char *name;
+    uint32_t cpu, below;
+} rungs[] = {
+    {"ref", 0, 0},
+    {"avx2", EINF_CPU_AVX2, 0},
+    {"neon", EINF_CPU_NEON, 0},
+    {"dotprod", EINF_CPU_NEON | EINF_CPU_DOTPROD, EINF_CPU_NEON},
 };
-_Static_assert(sizeof checks / sizeof checks[0] == EINF__N_SLOTS, "a slot of the kernel table has no check");
 
-/* A rung runs when the machine has its bit; slots it shares with the rung below were checked there. */
-static void check_rung(uint32_t cpu, uint32_t below)
+typedef struct options {
+    const char *only; /* part of a slot's name */
+    const struct rung *rung;
+    uint64_t seed;
+    bool bench, list;
+} options;
+
+static void print_help(void)
 {
-    einf__kernels k, lower, ref;
+    printf("usage: checkkern [OPTION]...\n"
+           "Checks every kernel this machine can run against the reference and against formulas in double.\n"
+           "  --only TEXT   slots whose name contains TEXT, as \"dot[Q4_K]\" or \"to_f32\"\n"
+           "  --rung NAME   one rung: ref, avx2, neon, dotprod\n"
+           "  --seed N      other random inputs (default 1)\n"
+           "  --bench       how fast each is, instead: single short runs, no benchmark\n"
+           "  --list        the slots and what fills them\n"
+           "exit code: 0 all right, 1 a kernel is wrong, 2 usage\n");
+}
+
+static int usage(const char *what, const char *argument)
+{
+    fprintf(stderr, "checkkern: %s%s%s (--help lists the options)\n", what, argument ? ": " : "",
+            argument ? argument : "");
+    return 2;
+}
+
+/* ----------------------------------------------------------------------------------------------------- rungs -- */
+
+static bool machine_runs(const struct rung *r)
+{
+    return (einf__cpu_features() & r->cpu) == r->cpu;
+}
+
+/* Whether the rung is on this machine what fills the slot. */
+static bool is_filled_by(const struct rung *r, int slot)
+{
+    einf__kernels k, lower;
+    einf__kernels_init(&k, r->cpu, NULL);
+    einf__kernels_init(&lower, r->below, NULL);
+    return r->cpu == r->below || strcmp(k.impl[slot], lower.impl[slot]) != 0;
+}
+
+static bool is_wanted(const options *o, const struct rung *r, int slot)
+{
+    if (o->rung && o->rung != r) return false;
+    if (o->only && !strstr(einf__kernel_slot_name(slot), o->only)) return false;
+    return is_filled_by(r, slot);
+}
+
+/* ------------------------------------------------------------------------------------------------------ work -- */
+
+static bool check_one(const options *o, const struct rung *r, int slot)
+{
+    einf__kernels k, ref;
     einf__kernels_init(&ref, 0, NULL);
-    einf__kernels_init(&lower, below, NULL);
-    einf__kernels_init(&k, cpu, NULL);
-    int n_checked = 0;
-    for (int slot = 0; slot < EINF__N_SLOTS; slot++) {
-        assert_non_null(checks[slot]);
-        if (cpu != below && strcmp(k.impl[slot], lower.impl[slot]) == 0) continue;
-        check_seed = (uint64_t)slot + 1;
-        const check c = {&k, &ref, slot};
-        checks[slot](&c);
-        n_checked++;
+    einf__kernels_init(&k, r->cpu, NULL);
+    const check c = {&k, &ref, slot};
+    if (check_slot(&c, o->seed)) return true;
+    printf("FAIL  %s, rung %s (%s), seed %llu: %s: %s\n", einf__kernel_slot_name(slot), r->name, k.impl[slot],
+           (unsigned long long)o->seed, check_shape, check_message);
+    return false;
+}
+
+static void do_quietly(const options *o, const struct rung *r, int slot)
+{
+    einf__kernels k;
+    einf__kernels_init(&k, r->cpu, NULL);
+    if (o->bench) bench_slot(&k, slot);
+    else printf("%-16s %-8s %s\n", einf__kernel_slot_name(slot), r->name, k.impl[slot]);
+}
+
+static int run(const options *o)
+{
+    int n_done = 0, n_failed = 0;
+    if (o->bench) printf("one thread, data in cache, single runs of 20 ms: a glance, not a benchmark\n");
+    for (size_t i = 0; i < COUNT(rungs); i++) {
+        const struct rung *r = &rungs[i];
+        if (!machine_runs(r)) continue;
+        for (int slot = 0; slot < EINF__N_SLOTS; slot++) {
+            if (!is_wanted(o, r, slot)) continue;
+            n_done++;
+            if (o->bench || o->list) do_quietly(o, r, slot);
+            else if (!check_one(o, r, slot)) n_failed++;
+        }
     }
-    assert_true(n_checked > 0);
+    if (n_done == 0) return usage("no slot of that name in that rung", o->only ? o->only : o->rung->name);
+    if (o->bench || o->list) return 0;
+    printf("checkkern: %d kernels right, %d wrong; rungs of this machine:", n_done - n_failed, n_failed);
+    for (size_t i = 0; i < COUNT(rungs); i++)
+        if (machine_runs(&rungs[i])) printf(" %s", rungs[i].name);
+    printf("\n");
+    return n_failed ? 1 : 0;
 }
 
-static void reference(void **state)
+/* --------------------------------------------------------------------------------------------------- options -- */
+
+static const struct rung *rung_of(const char *name)
 {
-    (void)state;
-    check_rung(0, 0);
+    for (size_t i = 0; i < COUNT(rungs); i++)
+        if (strcmp(rungs[i].name, name) == 0) return &rungs[i];
+    return NULL;
 }
 
-static void avx2(void **state)
+static bool parse_seed(uint64_t *seed, const char *text)
 {
-    (void)state;
-    if (einf__cpu_features() & EINF_CPU_AVX2) check_rung(EINF_CPU_AVX2, 0);
-    else printf("this machine has no AVX2: nothing to check\n");
+    char *end;
+    errno = 0;
+    *seed = strtoull(text, &end, 10);
+    return errno == 0 && *text >= '0' && *text <= '9' && *end == '\0';
 }
 
-int main(void)
+/* An option with a value. Returns 0, or 2 after saying why not. */
+static int take_value(options *o, const char *name, const char *value)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reference), cmocka_unit_test(avx2)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (!value) return usage("needs a value", name);
+    if (strcmp(name, "--only") == 0) {
+        o->only = value;
+        return 0;
+    }
+    if (strcmp(name, "--seed") == 0) return parse_seed(&o->seed, value) ? 0 : usage("no number", value);
+    o->rung = rung_of(value);
+    if (!o->rung) return usage("no such rung", value);
+    return machine_runs(o->rung) ? 0 : usage("this machine cannot run the rung", value);
+}
+
+int main(int argc, char **argv)
+{
+    options o = {.seed = 1};
+    for (int i = 1; i < argc; i++) {
+        const char *name = argv[i];
+        if (strcmp(name, "--help") == 0) {
+            print_help();
+            return 0;
+        }
+        if (strcmp(name, "--bench") == 0) o.bench = true;
+        else if (strcmp(name, "--list") == 0) o.list = true;
+        else if (strcmp(name, "--only") == 0 || strcmp(name, "--rung") == 0 || strcmp(name, "--seed") == 0) {
+            const int status = take_value(&o, name, i + 1 < argc ? argv[i + 1] : NULL);
+            if (status != 0) return status;
+            i++;
+        } else return usage("unknown option", name);
+    }
+    return run(&o);
 }

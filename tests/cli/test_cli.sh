@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# test_cli.sh [PROGRAM] - exit codes and streams of every verb of the edgeinfer command, its help and its man page.
+# test_cli.sh [PROGRAM] - exit codes and streams of the verbs of the edgeinfer command.
 #
 # Runs from the root of the tree, on the models that ship. What needs more takes it from EINF_TEST_DATA, or prints
 # "SKIP: reason". The last line counts; the exit status is 1 when a check failed.
@@ -9,59 +9,8 @@ bin=${1:-build/bin/edgeinfer}
 models=models/small-world
 model=$models/small-world-Q4_K_M.gguf
 here=$(dirname "$0")
-man=docs/edgeinfer.1
-verbs="run inspect validate plan tokenize logits"
-unset EINF_THREADS EINF_CPU_FORBID
-LC_ALL=C; export LC_ALL
-
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-out=$tmp/out err=$tmp/err
-checks=0 failures=0 skips=0
-
-note_failure() {
-    failures=$((failures + 1))
-    echo "FAIL: $1"
-    echo "  stdout: $(head -c 300 "$out" | tr '\0\n' '?|')"
-    echo "  stderr: $(head -c 600 "$err" | tr '\0\n' '?|')"
-}
-# check NAME COMMAND...: the command succeeds.
-check() {
-    name=$1; shift
-    checks=$((checks + 1))
-    "$@" || note_failure "$name"
-}
-# expect CODE NAME ARGS...: run the program with stdin at its end; its exit code. Nothing may wait.
-expect() {
-    want=$1 name=$2; shift 2
-    checks=$((checks + 1))
-    timeout 120 "$bin" "$@" >"$out" 2>"$err" </dev/null
-    got=$?
-    [ $got = "$want" ] || note_failure "$name: exit code $got, expected $want"
-}
-# refuse CODE TEXT ARGS...: that code, nothing on stdout, and stderr begins with our name and holds the text.
-refuse() {
-    want=$1 text=$2; shift 2
-    expect "$want" "$*" "$@"
-    check "$*: stdout is empty" test ! -s "$out"
-    check "$*: stderr names the command" grep -q '^edgeinfer: ' "$err"
-    check "$*: stderr says \"$text\"" grep -qF -e "$text" "$err"
-}
-out_has() { grep -qF -e "$1" "$out"; }
-err_has() { grep -qF -e "$1" "$err"; }
-# json PATH: the value in the object on stdout; fails when stdout is not exactly one JSON value.
-json() { awk -v want="$1" -f "$here/json.awk" <"$out" 2>>"$err"; }
-json_is() { [ "$(json "$1")" = "$2" ]; }
-# number PATH: the same, 0 when it is not there.
-number() { v=$(json "$1" 2>/dev/null); echo "${v:-0}"; }
-json_is_number() { [ -z "$(json "$1" | grep -v '^[0-9][0-9.e-]*$')" ] && [ -n "$(json "$1")" ]; }
-one_object() { [ "$(wc -l <"$out")" = 1 ] && [ "$(head -c 1 "$out")" = '{' ] && json '' >/dev/null; }
-size_is() { [ "$(wc -c <"$1")" -eq "$2" ]; }
-at_most() { [ "$1" -le "$2" ]; }
-at_least() { [ "$1" -ge "$2" ]; }
-skip() { skips=$((skips + 1)); echo "SKIP: $1"; }
-
-[ -x "$bin" ] || { echo "FAIL: there is no program $bin"; exit 1; }
+verbs="run chat inspect validate plan tokenize logits"
+. "$here/checks.sh"
 [ -f "$model" ] || { echo "FAIL: there is no $model; run from the root of the tree"; exit 1; }
 
 # ------------------------------------------------------------------------------------------------- help --
@@ -75,27 +24,6 @@ expect 0 "help" help
 check "help is --help" cmp -s "$out" "$tmp/help"
 expect 0 "--version" --version
 check "--version" grep -q '^edgeinfer [0-9]*\.[0-9]*\.[0-9]* (interface [0-9]*)$' "$out"
-: >"$tmp/options"
-for verb in $verbs; do
-    expect 0 "$verb --help" "$verb" --help
-    check "$verb --help: 40 lines at most" at_most "$(wc -l <"$out")" 40
-    check "$verb --help: 110 columns at most" test -z "$(awk 'length > 110' "$out")"
-    check "$verb --help: examples" out_has "  edgeinfer $verb "
-    check "$verb --help: exit codes" out_has "exit codes: 0 done"
-    check "$verb --help: stderr is empty" test ! -s "$err"
-    grep -o -e '--[a-z][a-z-]*' "$out" >>"$tmp/options"
-    cp "$out" "$tmp/help"
-    expect 0 "help $verb" help "$verb"
-    check "help $verb is $verb --help" cmp -s "$out" "$tmp/help"
-    check "the man page has $verb" grep -q "^\\.B $verb\$" "$man"
-done
-# Every long option of the help is in the man page, and the other way round.
-echo "--version" >>"$tmp/options"
-sort -u "$tmp/options" >"$tmp/in_help"
-sed 's/\\-/-/g' "$man" | grep -o -e '--[a-z][a-z-]*' | sort -u >"$tmp/in_man"
-comm -3 "$tmp/in_help" "$tmp/in_man" >"$out"; : >"$err"
-check "help and man page have the same options" test ! -s "$out"
-for name in EINF_THREADS EINF_CPU_FORBID; do check "the man page has $name" grep -q "$name" "$man"; done
 
 # ------------------------------------------------------------------------------------------------- usage --
 refuse 2 "did you mean edgeinfer inspect?" inspct x
@@ -110,7 +38,7 @@ for verb in $verbs; do
     refuse 2 "--model needs a value" "$verb" --model
     refuse 2 "expected map|read" "$verb" "$model" --mode mmap
 done
-for verb in run inspect plan tokenize logits; do refuse 2 "takes one model" "$verb" "$model" "$model"; done
+for verb in run chat inspect plan tokenize logits; do refuse 2 "takes one model" "$verb" "$model" "$model"; done
 refuse 2 "did you mean --temp?" run "$model" -p x --tem 1
 refuse 2 "did you mean --seed?" run "$model" -p x --sede 1
 refuse 2 "later release" run "$model" -p x --image photo.png
@@ -122,7 +50,7 @@ refuse 2 "--threads is \"257\", expected a whole number from 1 to 256" plan "$mo
 refuse 2 "--temp is \"nan\"" run "$model" -p x --temp nan
 refuse 2 "--temp is \"-1\"" run "$model" -p x --temp -1
 refuse 2 "--top-p is \"1.01\", expected a number from 0 to 1" run "$model" -p x --top-p 1.01
-refuse 2 "--kv is \"q8\", expected f16|f32" plan "$model" --kv q8
+refuse 2 "--kv is \"q8\", expected f16|f32|q8_0" plan "$model" --kv q8
 refuse 2 "--ram-limit is \"3X\", expected a size" plan "$model" --ram-limit 3X
 refuse 2 "-p and -f exclude each other" run "$model" -p x -f y
 refuse 2 "the message is empty" run "$model" -p ""
@@ -141,7 +69,7 @@ unset EINF_THREADS EINF_CPU_FORBID
 printf 'GGUF\003\000\000\000 and then nothing of the kind' >"$tmp/bad.gguf"
 head -c 100000 "$model" >"$tmp/cut.gguf"
 : >"$tmp/empty.gguf"
-for verb in run inspect plan tokenize logits; do
+for verb in run chat inspect plan tokenize logits; do
     case $verb in
     run | tokenize) more="-p x" ;;
     logits) more="--tokens 1 -o $tmp/never" ;;
@@ -252,7 +180,7 @@ fi
 
 # ---------------------------------------------------------------------------------------------- inspect --
 expect 0 "inspect" inspect "$model"
-for text in "architecture  llama" "mostly Q4_K" "512 tokens, bpe qwen2" "chat format   llama3" "4 layers, width 256" \
+for text in "architecture  llama" "mostly Q4_K" "512 tokens, bpe qwen2" "chat          a template" "4 layers, width 256" \
     "token_embd.weight" "tokenizer.ggml.tokens" "512: [" ", ...]"; do
     check "inspect has \"$text\"" out_has "$text"
 done
@@ -262,7 +190,7 @@ check "inspect --all: the last token" out_has "<|eot_id|>]"
 expect 0 "inspect --json" inspect "$model" --json
 check "inspect --json: one object" one_object
 for pair in "architecture llama" "runs true" "n_vocab 512" "n_layer 4" "n_embd 256" "n_head 4" "n_head_kv 2" \
-    "gguf_version 3" "chat_format llama3" "metadata.0.key general.architecture" "metadata.0.value llama" \
+    "gguf_version 3" "has_chat_template true" "metadata.0.key general.architecture" "metadata.0.value llama" \
     "file_bytes $(wc -c <"$model")"; do
     check "inspect --json: $pair" json_is "${pair%% *}" "${pair#* }"
 done
@@ -308,6 +236,11 @@ check "plan --json: kv_bytes" at_least "$(number kv_bytes)" $kv
 check "plan --json: kv_bytes is not far more" at_most "$(number kv_bytes)" $((kv + 65536))
 check "plan --json: the sum" json_is private_bytes $(($(number weights_private_bytes) + $(number model_bytes) + \
     $(number vocab_bytes) + $(number kv_bytes) + $(number scratch_bytes) + $(number stack_bytes)))
+expect 0 "plan with KV in Q8_0" plan "$model" -c 1000 --kv q8_0 --json
+check "plan --json: kv" json_is kv q8_0
+kv=$((kv / 4 * 34 / 32)) # 34 bytes for 32 elements
+check "plan --json: kv_bytes of Q8_0" at_least "$(number kv_bytes)" $kv
+check "plan --json: kv_bytes of Q8_0 is not far more" at_most "$(number kv_bytes)" $((kv + 65536))
 expect 4 "plan over the limit" plan "$model" -c 100000 --ram-limit 60M --json
 check "over the limit: one object" one_object
 check "over the limit: fits" json_is fits false
@@ -411,5 +344,4 @@ else
     skip "EINF_TEST_DATA is not set: stories260K, a vocabulary without tensors"
 fi
 
-echo "test_cli.sh: $checks checks, $failures failed, $skips skipped"
-[ $failures = 0 ]
+finish

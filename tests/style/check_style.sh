@@ -54,9 +54,12 @@ only_in() {
 only_in '[a-z0-9]*intrin\.h|arm_neon\.h' 'engine/kernels/(x86|arm)/'
 only_in 'pcre2\.h' 'engine/text/'
 only_in 'utf8proc\.h' 'engine/'
+only_in 'jsmn\.h' 'engine/text/jinja_json\.c'
+only_in 'xxhash\.h' 'engine/'
 only_in 'cblas\.h' 'blas/'
 only_in 'cjson/cJSON\.h' 'cli/|bench/'
-only_in 'pthread\.h' 'engine/base/threads\.c|blas/'
+only_in 'histedit\.h|editline/.*' 'cli/line_input\.c'
+only_in 'pthread\.h' 'engine/base/threads\.c|blas/|cli/doctor_bandwidth\.c'
 only_in 'cpuid\.h|sys/auxv\.h' 'engine/base/cpu\.c'
 echo "$engine" | grep -vE '/(x86|arm)/|base/(cpu|threads)|kernels/kernels\.c' | xargs grep -HnE '__(x86_64|aarch64|AVX|ARM|SSE)' |
     report "architectures are known to cpu.c, threads.c (its pause), kernels.c and the folders of ISAs alone"

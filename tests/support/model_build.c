@@ -48,8 +48,9 @@ static uint64_t hash_name(const char *name)
     return h;
 }
 
-/* Geometry of a block, where its scales are (f16; -1: none), and what the scale d multiplies: the deviation of the
- * rest of the block when its bits are random. shift: multiple of d that the second scale is, to centre the block. */
+/* Geometry of a block, where its scales are (f16; -1: none, or put_scale knows), and what the scale d multiplies: the
+ * deviation of the rest of the block when its bits are random. shift: multiple of d that the second scale is, to
+ * centre the block. */
 typedef struct block_type {
     uint32_t type, elems, bytes;
     int d_at, m_at;
@@ -63,15 +64,16 @@ static const block_type BLOCKS[] = {
     { 10, 256, 84, 80, 82, 11.0f, 1.5f },   { 11, 256, 110, 108, -1, 43.0f, 0 },  /* Q2_K, Q3_K */
     { 12, 256, 144, 0, 2, 169.0f, 7.5f },   { 13, 256, 176, 0, 2, 340.0f, 15.5f }, /* Q4_K, Q5_K */
     { 14, 256, 210, 208, -1, 1369.0f, 0 },  { 15, 256, 292, -1, -1, 1, 0 },       /* Q6_K, Q8_K */
-    { 16, 256, 66, -1, -1, 1, 0 },          { 17, 256, 74, -1, -1, 1, 0 },        /* IQ2_XXS, IQ2_XS */
-    { 18, 256, 98, -1, -1, 1, 0 },          { 19, 256, 50, -1, -1, 1, 0 },        /* IQ3_XXS, IQ1_S */
-    { 20, 32, 18, 0, -1, 70.0f, 0 },        { 21, 256, 110, -1, -1, 1, 0 },       /* IQ4_NL, IQ3_S */
-    { 22, 256, 82, -1, -1, 1, 0 },          { 23, 256, 136, 0, -1, 1295.0f, 0 },  /* IQ2_S, IQ4_XS */
+    { 16, 256, 66, 0, -1, 53.0f, 0 },       { 17, 256, 74, 0, -1, 56.0f, 0 },     /* IQ2_XXS, IQ2_XS */
+    { 18, 256, 98, 0, -1, 143.0f, 0 },      { 19, 256, 50, 0, -1, 7.2f, 0 },      /* IQ3_XXS, IQ1_S */
+    { 20, 32, 18, 0, -1, 70.0f, 0 },        { 21, 256, 110, 0, -1, 141.0f, 0 },   /* IQ4_NL, IQ3_S */
+    { 22, 256, 82, 0, -1, 57.0f, 0 },       { 23, 256, 136, 0, -1, 1295.0f, 0 },  /* IQ2_S, IQ4_XS */
     { 24, 1, 1, -1, -1, 1, 0 },             { 25, 1, 2, -1, -1, 1, 0 },           /* I8, I16 */
     { 26, 1, 4, -1, -1, 1, 0 },             { 27, 1, 8, -1, -1, 1, 0 },           /* I32, I64 */
-    { 28, 1, 8, -1, -1, 1, 0 },             { 29, 256, 56, -1, -1, 1, 0 },        /* F64, IQ1_M */
-    { 34, 256, 54, -1, -1, 1, 0 },          { 35, 256, 66, -1, -1, 1, 0 },        /* TQ1_0, TQ2_0 */
-    { 39, 32, 17, -1, -1, 1, 0 },                                                 /* MXFP4 */
+    { 28, 1, 8, -1, -1, 1, 0 },             { 29, 256, 56, -1, -1, 7.2f, 0 },     /* F64, IQ1_M */
+    { 34, 256, 54, 52, -1, 0.82f, 0 },      { 35, 256, 66, 64, -1, 1.1f, 0 },     /* TQ1_0, TQ2_0 */
+    { 39, 32, 17, -1, -1, 2.9f, 0 },        { 40, 64, 36, -1, -1, 1, 0 },         /* MXFP4, NVFP4 */
+    { 41, 128, 18, -1, -1, 1, 0 },          { 42, 64, 18, -1, -1, 1, 0 },         /* Q1_0, Q2_0 */
 };
 
 /* Round towards zero; normal numbers alone. Exactness does not matter here: the file is what is tested. */
@@ -94,6 +96,17 @@ static uint16_t to_bf16(float f)
 }
 
 static void put_u16(uint8_t *p, uint16_t v) { memcpy(p, &v, sizeof v); }
+
+/* IQ1_M has a nibble of d at the top of each of four words, MXFP4 an exponent. */
+static void put_scale(const block_type *t, uint8_t *block, float d)
+{
+    const uint16_t half = to_f16(d);
+    if (t->d_at >= 0) put_u16(block + t->d_at, half);
+    if (t->m_at >= 0) put_u16(block + t->m_at, to_f16(d * t->shift));
+    for (int i = 0; t->type == 29 && i < 4; i++)
+        block[49 + 2 * i] = (uint8_t)((block[49 + 2 * i] & 15) | (half >> 4 * i & 15) << 4);
+    if (t->type == 39) block[0] = (uint8_t)(127 + ilogbf(d));
+}
 
 static uint8_t *float_weights(uint32_t type, uint64_t n, float mean, float std, uint64_t seed, size_t *n_bytes)
 {
@@ -121,10 +134,7 @@ uint8_t *model_weights(uint32_t type, uint64_t n_elems, float mean, float std, u
     uint8_t *data = must(malloc(*n_bytes));
     for (size_t i = 0; i < *n_bytes; i++) data[i] = (uint8_t)(model_random(&seed) >> 40);
     const float d = std / t->spread;
-    for (size_t i = 0; i < n_blocks; i++) {
-        if (t->d_at >= 0) put_u16(data + i * t->bytes + t->d_at, to_f16(d));
-        if (t->m_at >= 0) put_u16(data + i * t->bytes + t->m_at, to_f16(d * t->shift));
-    }
+    for (size_t i = 0; i < n_blocks; i++) put_scale(t, data + i * t->bytes, d);
     return data;
 }
 
@@ -177,6 +187,31 @@ model_spec model_preset(model_family family)
         s.window = 5;
         s.vocab = MODEL_SPM;
         break;
+    case MODEL_QWEN3:
+        s.k_dim = s.v_dim = s.n_rot = 32; /* wider than n_embd / n_head, as in the 0.6B */
+        s.rope_freq_base = 1e6f;
+        s.chat_template = CHATML;
+        break;
+    case MODEL_GEMMA2:
+        s.n_layer = 3;
+        s.k_dim = s.v_dim = s.n_rot = 32;
+        s.rms_norm_eps = 1e-6f;
+        s.window = 5;
+        s.attn_softcap = 2.0f; /* near the scores and logits there are */
+        s.final_softcap = 3.0f;
+        s.vocab = MODEL_SPM;
+        break;
+    case MODEL_PHI3:
+        s.n_rot = 12;
+        s.window = 20;
+        s.original_ctx = 30; /* n_ctx_train rows divide by the long factors */
+        s.vocab = MODEL_SPM;
+        break;
+    case MODEL_SMOLLM3:
+        s.n_layer = 5;
+        s.rope_freq_base = 5e6f;
+        s.chat_template = CHATML;
+        break;
     case MODEL_N_FAMILIES: die("no such family", "");
     }
     return s;
@@ -184,7 +219,8 @@ model_spec model_preset(model_family family)
 
 const char *model_arch(const model_spec *s)
 {
-    static const char *const NAMES[MODEL_N_FAMILIES] = { "llama", "qwen2", "qwen2vl", "gemma3" };
+    static const char *const NAMES[MODEL_N_FAMILIES] = { "llama", "qwen2", "qwen2vl", "gemma3",
+                                                          "qwen3", "gemma2", "phi3",    "smollm3" };
     return NAMES[s->family];
 }
 
@@ -232,31 +268,37 @@ static void list_vector(lister *l, const char *name, uint64_t n, float mean, flo
 
 static float inverse_sqrt(uint64_t n) { return 1.0f / sqrtf((float)n); }
 
+static bool is_gemma(const model_spec *s) { return s->family == MODEL_GEMMA2 || s->family == MODEL_GEMMA3; }
+
 static void list_layer(lister *l)
 {
     const model_spec *s = l->s;
-    const bool gemma = s->family == MODEL_GEMMA3;
+    const bool gemma = is_gemma(s), fused = s->family == MODEL_PHI3;
     const uint64_t d = s->n_embd, n_ff = s->n_ff[l->layer];
     const uint64_t q = (uint64_t)s->n_head[l->layer] * s->k_dim, k = (uint64_t)s->n_head_kv[l->layer] * s->k_dim;
     const uint64_t v = (uint64_t)s->n_head_kv[l->layer] * s->v_dim, o = (uint64_t)s->n_head[l->layer] * s->v_dim;
     list_vector(l, "attn_norm.weight", d, 1, 0.1f);
-    list_matrix(l, "attn_q.weight", d, q, inverse_sqrt(d));
-    list_matrix(l, "attn_k.weight", d, k, inverse_sqrt(d));
-    list_matrix(l, "attn_v.weight", d, v, inverse_sqrt(d));
+    if (fused) {
+        list_matrix(l, "attn_qkv.weight", d, q + k + v, inverse_sqrt(d));
+    } else {
+        list_matrix(l, "attn_q.weight", d, q, inverse_sqrt(d));
+        list_matrix(l, "attn_k.weight", d, k, inverse_sqrt(d));
+        list_matrix(l, "attn_v.weight", d, v, inverse_sqrt(d));
+    }
     if (s->family == MODEL_QWEN2 || s->family == MODEL_QWEN2VL) {
         list_vector(l, "attn_q.bias", q, 0, 0.3f);
         list_vector(l, "attn_k.bias", k, 0, 0.3f);
         list_vector(l, "attn_v.bias", v, 0, 0.3f);
     }
-    if (gemma) {
+    if (s->family == MODEL_GEMMA3 || s->family == MODEL_QWEN3) {
         list_vector(l, "attn_q_norm.weight", s->k_dim, 1, 0.1f);
         list_vector(l, "attn_k_norm.weight", s->k_dim, 1, 0.1f);
     }
     list_matrix(l, "attn_output.weight", o, d, inverse_sqrt(o));
     if (gemma) list_vector(l, "post_attention_norm.weight", d, 0.7f, 0.1f);
     list_vector(l, "ffn_norm.weight", d, 1, 0.1f);
-    list_matrix(l, "ffn_gate.weight", d, n_ff, inverse_sqrt(d));
-    list_matrix(l, "ffn_up.weight", d, n_ff, inverse_sqrt(d));
+    if (!fused) list_matrix(l, "ffn_gate.weight", d, n_ff, inverse_sqrt(d));
+    list_matrix(l, "ffn_up.weight", d, fused ? 2 * n_ff : n_ff, inverse_sqrt(d));
     list_matrix(l, "ffn_down.weight", n_ff, d, inverse_sqrt(n_ff));
     if (gemma) list_vector(l, "post_ffw_norm.weight", d, 0.7f, 0.1f);
 }
@@ -265,11 +307,15 @@ size_t model_list(const model_spec *s, model_tensor *list)
 {
     lister l = { .s = s, .list = list, .layer = -1 };
     /* embeddings of deviation 0.5 after the scale that Gemma applies */
-    const float embed_std = s->family == MODEL_GEMMA3 ? 0.5f * inverse_sqrt(s->n_embd) : 0.5f;
+    const float embed_std = is_gemma(s) ? 0.5f * inverse_sqrt(s->n_embd) : 0.5f;
     list_matrix(&l, "token_embd.weight", s->n_embd, s->n_vocab, embed_std);
-    list_vector(&l, "output_norm.weight", s->n_embd, s->family == MODEL_GEMMA3 ? 4.0f : 1.0f, 0.1f);
+    list_vector(&l, "output_norm.weight", s->n_embd, is_gemma(s) ? 4.0f : 1.0f, 0.1f);
     if (!s->tied) list_matrix(&l, "output.weight", s->n_embd, s->n_vocab, inverse_sqrt(s->n_embd));
     if (s->rope_freqs) list_vector(&l, "rope_freqs.weight", s->n_rot / 2, 3.0f, 0.7f);
+    if (s->family == MODEL_PHI3 && s->original_ctx > 0) {
+        list_vector(&l, "rope_factors_long.weight", s->n_rot / 2, 3.0f, 0.7f);
+        list_vector(&l, "rope_factors_short.weight", s->n_rot / 2, 1.2f, 0.1f);
+    }
     for (uint32_t i = 0; i < s->n_layer; i++) {
         l.layer = (int)i;
         list_layer(&l);
@@ -344,7 +390,15 @@ static void put_hyper_parameters(writer *w)
     }
     if (s->family == MODEL_QWEN2VL)
         gguf_build_array(w->b, key(w, "rope.dimension_sections"), GGUF_I32, s->sections, 4);
-    if (s->family == MODEL_GEMMA3) put_u32(w, "attention.sliding_window", s->window);
+    if (is_gemma(s) || s->family == MODEL_PHI3) put_u32(w, "attention.sliding_window", s->window);
+    if (s->family == MODEL_GEMMA2) {
+        put_f32(w, "attn_logit_softcapping", s->attn_softcap);
+        put_f32(w, "final_logit_softcapping", s->final_softcap);
+    }
+    if (s->family == MODEL_PHI3 && s->original_ctx > 0)
+        put_u32(w, "rope.scaling.original_context_length", s->original_ctx);
+    if (s->family == MODEL_PHI3 && s->rope_attn_factor > 0)
+        put_f32(w, "rope.scaling.attn_factor", s->rope_attn_factor);
 }
 
 /* ---------------------------------------------------------------------------------------------- vocabulary -- */

@@ -15,7 +15,10 @@
 
 #include "tests/support/gguf_build.h"
 
-typedef enum model_family { MODEL_LLAMA, MODEL_QWEN2, MODEL_QWEN2VL, MODEL_GEMMA3, MODEL_N_FAMILIES } model_family;
+typedef enum model_family {
+    MODEL_LLAMA, MODEL_QWEN2, MODEL_QWEN2VL, MODEL_GEMMA3, MODEL_QWEN3, MODEL_GEMMA2, MODEL_PHI3, MODEL_SMOLLM3,
+    MODEL_N_FAMILIES
+} model_family;
 typedef enum model_vocab { MODEL_NO_VOCAB, MODEL_BPE, MODEL_SPM } model_vocab;
 
 /* Weight types as numbered in the file; more are in the table of model_build.c. */
@@ -35,7 +38,10 @@ typedef struct model_spec {
     float rope_freq_base;
     float rope_scale_factor;      /* > 0: linear scaling by it */
     int32_t sections[4];          /* qwen2vl */
-    uint32_t window;              /* gemma3 */
+    uint32_t window;              /* gemma2, gemma3; phi3: may be 0 */
+    float attn_softcap, final_softcap; /* gemma2 */
+    uint32_t original_ctx;        /* phi3: > 0: with long and short factors, of which sessions choose by it */
+    float rope_attn_factor;       /* phi3: > 0: as an entry; otherwise the formula holds */
     bool tied;                    /* no output.weight */
     bool rope_freqs;              /* with rope_freqs.weight */
     uint32_t type;                /* of matrices; those whose rows it does not divide are F32 */
@@ -44,13 +50,15 @@ typedef struct model_spec {
     uint64_t seed;
 } model_spec;
 
-/** 2 layers (gemma3: 7, of which the sixth sees everything), width 64, F32, a vocabulary of 320: llama untied with
- *  rope_freqs and SPM; qwen2 tied, BPE, ChatML; qwen2vl tied, BPE, sections; gemma3 tied, SPM, wide heads. */
+/** 2 layers (gemma3: 7, of which the sixth sees everything; gemma2: 3, of which the second does; smollm3: 5, of which
+ *  the fourth does not rotate), width 64, F32, a vocabulary of 320. llama: untied, rope_freqs, SPM; all others tied:
+ *  qwen2, qwen3, smollm3 with BPE and ChatML; qwen2vl with sections, too; gemma2, gemma3 with SPM and wide heads; phi3
+ *  with SPM, a window, long and short factors, and heads that rotate in part. */
 model_spec model_preset(model_family family);
 /** The same number for every layer. */
 void model_set_heads(model_spec *s, uint32_t n_head, uint32_t n_head_kv);
 void model_set_ff(model_spec *s, uint32_t n_ff);
-/** "llama", "qwen2", "qwen2vl", "gemma3". */
+/** "llama", "qwen2", ... */
 const char *model_arch(const model_spec *s);
 
 /** Entries and tensors of the specification. */
@@ -65,7 +73,7 @@ typedef struct model_tensor {
     uint64_t dims[2];             /* dims[1] is 1 for vectors */
     float mean, std;              /* of its weights */
 } model_tensor;
-enum { MODEL_MAX_TENSORS = 4 + 16 * MODEL_MAX_LAYERS };
+enum { MODEL_MAX_TENSORS = 6 + 16 * MODEL_MAX_LAYERS };
 /** All of them in file order, into list [MODEL_MAX_TENSORS]; how many. */
 size_t model_list(const model_spec *s, model_tensor *list);
 /** Its entry in a list; a missing name ends the program. */

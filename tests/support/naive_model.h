@@ -15,6 +15,8 @@ typedef struct naive_model naive_model;
 /** The file must be one of model_file, and outlive *; anything odd ends the program. */
 naive_model *naive_open(const model_spec *s, const uint8_t *file);
 void naive_close(naive_model **m);
+/** Answer as a session of n_ctx rows; n_ctx_train of them when not called. */
+void naive_set_ctx(naive_model *m, uint32_t n_ctx);
 
 /* A row of the timeline: a token, or an embedding row with id -1. */
 typedef struct naive_row {

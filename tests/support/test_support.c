@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ------------------------------------------------------------------------------------------------- asserts -- */
@@ -166,6 +168,36 @@ bool test_has_asan(void)
     return true;
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
+
+bool test_is_emulated(void)
+{
+    const size_t n_bytes = (size_t)64 << 20;
+    struct rlimit before, low;
+    if (getrlimit(RLIMIT_AS, &before) != 0) return false;
+    low = before;
+    low.rlim_cur = n_bytes / 64;
+    if (setrlimit(RLIMIT_AS, &low) != 0) return false;
+    void *beyond = mmap(NULL, n_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)setrlimit(RLIMIT_AS, &before);
+    if (beyond == MAP_FAILED) return false; /* as it should */
+    munmap(beyond, n_bytes);
+    return true;
+}
+
+bool test_has_tsan(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
     return true;
 #else
     return false;

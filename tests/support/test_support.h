@@ -59,8 +59,11 @@ char *test_path(const char *dir, const char *name);
 /** Write a file; failure ends the test. */
 void test_write_file(const char *path, const void *data, size_t n_bytes);
 
-/** True under AddressSanitizer, whose shadow memory breaks limits on address space. */
+/** True under AddressSanitizer, and under ThreadSanitizer: their shadow memory breaks limits on address space. */
 bool test_has_asan(void);
+bool test_has_tsan(void);
+/** True under QEMU's user mode, where limits on address space do not hold and each mapped page costs time. */
+bool test_is_emulated(void);
 
 /* --------------------------------------------------------------------------------------------------- memory -- */
 

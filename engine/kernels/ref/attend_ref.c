@@ -6,6 +6,7 @@
  */
 #include <math.h>
 
+#include "engine/base/blocks.h"
 #include "engine/base/half.h"
 #include "engine/kernels/ref/kernels_ref.h"
 
@@ -19,6 +20,17 @@ static float element_f16(const void *rows, int64_t i)
 static float element_f32(const void *rows, int64_t i)
 {
     return ((const float *)rows)[i];
+}
+
+static float cap_score(float score, float softcap)
+{
+    return softcap > 0.0f ? softcap * tanhf(score / softcap) : score;
+}
+
+static float element_q8_0(const void *rows, int64_t i)
+{
+    const einf__block_q8_0 *b = (const einf__block_q8_0 *)rows + i / 32;
+    return einf__f16_to_f32(b->d) * (float)b->qs[i % 32];
 }
 
 /* Running state of one query's softmax. */
@@ -48,7 +60,7 @@ static float absorb_scores(softmax *s, float *scores, int n)
         for (int p = 0; p < n; p++) { \
             float sum = 0.0f; \
             for (int e = 0; e < a->k_dim; e++) sum += q[e] * element_##type(a->k, (key + p) * a->k_stride + e); \
-            scores[p] = sum * a->scale; \
+            scores[p] = cap_score(sum * a->scale, a->softcap); \
         } \
     } \
     static void add_values_##type(float *out, const float *weights, const einf__attend *a, int64_t key, int n) \
@@ -76,9 +88,11 @@ static float absorb_scores(softmax *s, float *scores, int n)
     }
 ATTEND(f16)
 ATTEND(f32)
+ATTEND(q8_0)
 
 void einf__install_attend_ref(einf__kernels *k)
 {
     EINF__INSTALL(k, attend_f16, attend_f16_ref);
     EINF__INSTALL(k, attend_f32, attend_f32_ref);
+    EINF__INSTALL(k, attend_q8_0, attend_q8_0_ref);
 }

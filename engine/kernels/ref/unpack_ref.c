@@ -7,10 +7,13 @@
  */
 #include "engine/kernels/ref/kernels_ref.h"
 
+#include <math.h>
+
 #include "engine/base/blocks.h"
 #include "engine/base/half.h"
 
 static const int8_t iq4_levels[16] = EINF__IQ4_LEVELS;
+static const int8_t fp4_levels[16] = EINF__FP4_LEVELS;
 
 /* One pair for the 32 elements of a small block. */
 static void set_group32(einf__codes *c, int group, float scale, float offset)
@@ -78,6 +81,13 @@ void einf__unpack_iq4_nl(einf__codes *c, const void *block)
     const einf__block_iq4_nl *b = block;
     for (int e = 0; e < 32; e++) c->q[e] = iq4_levels[nibble32(b->qs, e)];
     set_group32(c, 0, einf__f16_to_f32(b->d), 0.0f);
+}
+
+void einf__unpack_mxfp4(einf__codes *c, const void *block)
+{
+    const einf__block_mxfp4 *b = block;
+    for (int e = 0; e < 32; e++) c->q[e] = fp4_levels[nibble32(b->qs, e)];
+    set_group32(c, 0, ldexpf(1.0f, b->e - 128), 0.0f); /* 2^(e - 127), and half of the doubled levels */
 }
 
 /* ----------------------------------------------------------------------------------------- blocks of 256 -- */
@@ -168,4 +178,171 @@ void einf__unpack_iq4_xs(einf__codes *c, const void *block)
         for (int e = 0; e < 32; e++) c->q[32 * g + e] = iq4_levels[nibble32(b->qs + 16 * g, e)];
         set_group32(c, g, d * (float)((low | high << 4) - 32), 0.0f);
     }
+}
+
+/* ----------------------------------------------------------------------------------- blocks of 256 by grids -- */
+
+static const int8_t iq1_levels[4] = {-1, 0, 1, 0};
+static const int8_t iq2_levels[4] = {8, 25, 43, 0};
+static const int8_t iq3_xxs_levels[8] = {4, 12, 20, 28, 36, 44, 52, 62};
+static const int8_t iq3_s_levels[8] = {1, 3, 5, 7, 9, 11, 13, 15};
+
+/* Bits [at, at + n) of a word. */
+static uint32_t field(uint32_t word, int at, int n)
+{
+    return word >> at & ((1u << n) - 1u);
+}
+
+/* Eight signs from seven, the lowest of the word: the number of minus signs is even. */
+static uint32_t even_signs(uint32_t word)
+{
+    const uint32_t seven = field(word, 0, 7);
+    uint32_t odd = seven ^ seven >> 4;
+    odd ^= odd >> 2;
+    odd ^= odd >> 1;
+    return seven | (odd & 1u) << 7;
+}
+
+/* n elements from the level numbers of a grid's entry, `width` bits each; bit j of signs makes element j negative. */
+static void put_levels(int8_t *q, int n, uint32_t entry, int width, const int8_t *levels, uint32_t signs)
+{
+    for (int j = 0; j < n; j++) {
+        const int level = levels[field(entry, width * j, width)];
+        q[j] = (int8_t)(bit(signs, j) ? -level : level);
+    }
+}
+
+/* Eight elements of IQ1: a level and a shift of an eighth, whose sign is given, in eighths. */
+static void put_shifted(int8_t *q, uint32_t entry, int shift)
+{
+    for (int j = 0; j < 8; j++) q[j] = (int8_t)(8 * iq1_levels[field(entry, 2 * j, 2)] + shift);
+}
+
+/* Index: eight bits of qs and three of qh. Scale: d (2 s + 1), s of three bits. */
+void einf__unpack_iq1_s(einf__codes *c, const void *block)
+{
+    const einf__block_iq1_s *b = block;
+    const float d = einf__f16_to_f32(b->d);
+    for (int g = 0; g < 8; g++) {
+        const uint32_t qh = b->qh[g];
+        for (int l = 0; l < 4; l++)
+            put_shifted(c->q + 32 * g + 8 * l, einf__grid_iq1[b->qs[4 * g + l] | field(qh, 3 * l, 3) << 8],
+                        bit(qh, 15) ? -1 : 1);
+        set_group32(c, g, d * (float)(2 * field(qh, 12, 3) + 1) * 0.125f, 0.0f);
+    }
+}
+
+/* As IQ1_S, with a shift for every 8 and a scale for every 16 elements. Each word of scales has four of three bits and,
+ * at its top, a nibble of d. */
+void einf__unpack_iq1_m(einf__codes *c, const void *block)
+{
+    const einf__block_iq1_m *b = block;
+    uint32_t half = 0;
+    for (int i = 0; i < 4; i++) half |= field(b->scales[i], 12, 4) << 4 * i;
+    const float d = einf__f16_to_f32((uint16_t)half);
+    for (int l = 0; l < 32; l++) {
+        const uint32_t qh = field(b->qh[l / 2], 4 * (l % 2), 4);
+        put_shifted(c->q + 8 * l, einf__grid_iq1[b->qs[l] | field(qh, 0, 3) << 8], bit(qh, 3) ? -1 : 1);
+    }
+    for (int g = 0; g < 16; g++) {
+        c->scale[g] = d * (float)(2 * field(b->scales[g / 4], 3 * (g % 4), 3) + 1) * 0.125f;
+        c->offset[g] = 0.0f;
+    }
+}
+
+/* Scales of IQ2: d (s + 1/2) / 4, s of four bits. */
+static float iq2_scale(float d, uint32_t s)
+{
+    return d * (float)(2 * s + 1) * 0.125f;
+}
+
+void einf__unpack_iq2_xxs(einf__codes *c, const void *block)
+{
+    const einf__block_iq2_xxs *b = block;
+    const float d = einf__f16_to_f32(b->d);
+    for (int g = 0; g < 8; g++) {
+        const uint32_t signs = b->sub[g].signs; /* four times seven, and the scale above */
+        for (int l = 0; l < 4; l++)
+            put_levels(c->q + 32 * g + 8 * l, 8, einf__grid_iq2_xxs[b->sub[g].id[l]], 2, iq2_levels,
+                       even_signs(signs >> 7 * l));
+        set_group32(c, g, iq2_scale(d, signs >> 28), 0.0f);
+    }
+}
+
+void einf__unpack_iq2_xs(einf__codes *c, const void *block)
+{
+    const einf__block_iq2_xs *b = block;
+    const float d = einf__f16_to_f32(b->d);
+    for (int l = 0; l < 32; l++) /* nine bits of index, seven of signs */
+        put_levels(c->q + 8 * l, 8, einf__grid_iq2_xs[field(b->qs[l], 0, 9)], 2, iq2_levels,
+                   even_signs(field(b->qs[l], 9, 7)));
+    for (int g = 0; g < 16; g++) {
+        c->scale[g] = iq2_scale(d, field(b->scales[g / 2], 4 * (g % 2), 4));
+        c->offset[g] = 0.0f;
+    }
+}
+
+void einf__unpack_iq2_s(einf__codes *c, const void *block)
+{
+    const einf__block_iq2_s *b = block;
+    const float d = einf__f16_to_f32(b->d);
+    for (int l = 0; l < 32; l++) { /* index: eight bits of qs, two of qh */
+        const uint32_t high = field(b->qh[l / 4], 2 * (l % 4), 2);
+        put_levels(c->q + 8 * l, 8, einf__grid_iq2_s[b->qs[l] | high << 8], 2, iq2_levels, b->signs[l]);
+    }
+    for (int g = 0; g < 16; g++) {
+        c->scale[g] = iq2_scale(d, field(b->scales[g / 2], 4 * (g % 2), 4));
+        c->offset[g] = 0.0f;
+    }
+}
+
+void einf__unpack_iq3_xxs(einf__codes *c, const void *block)
+{
+    const einf__block_iq3_xxs *b = block;
+    const float d = einf__f16_to_f32(b->d);
+    for (int g = 0; g < 8; g++) {
+        const uint32_t signs = b->signs[g]; /* as in IQ2_XXS */
+        for (int l = 0; l < 8; l++)
+            put_levels(c->q + 32 * g + 4 * l, 4, einf__grid_iq3_xxs[b->qs[8 * g + l]], 3, iq3_xxs_levels,
+                       even_signs(signs >> 7 * (l / 2)) >> 4 * (l % 2));
+        set_group32(c, g, d * (float)(2 * (signs >> 28) + 1) * 0.25f, 0.0f); /* d (s + 1/2) / 2 */
+    }
+}
+
+void einf__unpack_iq3_s(einf__codes *c, const void *block)
+{
+    const einf__block_iq3_s *b = block;
+    const float d = einf__f16_to_f32(b->d);
+    for (int l = 0; l < 64; l++) { /* index: eight bits of qs, one of qh */
+        const uint32_t high = field(b->qh[l / 8], l % 8, 1);
+        put_levels(c->q + 4 * l, 4, einf__grid_iq3_s[b->qs[l] | high << 8], 3, iq3_s_levels,
+                   field(b->signs[l / 2], 4 * (l % 2), 4));
+    }
+    for (int g = 0; g < 8; g++)
+        set_group32(c, g, d * (float)(2 * field(b->scales[g / 2], 4 * (g % 2), 4) + 1), 0.0f);
+}
+
+/* ---------------------------------------------------------------------------------- blocks of 256, ternary -- */
+
+/* Digit i of a byte that holds a fraction in base 3: byte / 256 = 0.ddddd. */
+static int trit(int byte, int i)
+{
+    static const uint8_t powers[5] = {1, 3, 9, 27, 81};
+    return (byte * powers[i] & 255) * 3 >> 8;
+}
+
+void einf__unpack_tq1_0(einf__codes *c, const void *block)
+{
+    const einf__block_tq1_0 *b = block;
+    for (int e = 0; e < 160; e++) c->q[e] = (int8_t)(trit(b->qs[e % 32], e / 32) - 1);
+    for (int e = 0; e < 80; e++) c->q[160 + e] = (int8_t)(trit(b->qs[32 + e % 16], e / 16) - 1);
+    for (int e = 0; e < 16; e++) c->q[240 + e] = (int8_t)(trit(b->qh[e % 4], e / 4) - 1);
+    for (int g = 0; g < 8; g++) set_group32(c, g, einf__f16_to_f32(b->d), 0.0f);
+}
+
+void einf__unpack_tq2_0(einf__codes *c, const void *block)
+{
+    const einf__block_tq2_0 *b = block;
+    for (int e = 0; e < 256; e++) c->q[e] = (int8_t)(crumb(b->qs, e) - 1);
+    for (int g = 0; g < 8; g++) set_group32(c, g, einf__f16_to_f32(b->d), 0.0f);
 }

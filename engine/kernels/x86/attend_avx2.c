@@ -2,17 +2,39 @@
  * attend_avx2.c - attention of the queries that share one KV head, with AVX2: softmax online over blocks of keys.
  *
  * The blocks are as in the reference; a block's keys and values are small enough for L1, so queries may come by
- * in pairs. The output row is the running sum and belongs to the largest score so far.
+ * in pairs. The output row is the running sum and belongs to the largest score so far. What a query gets does not
+ * depend on the others of its call.
  */
+#include "engine/base/blocks.h"
 #include "engine/kernels/x86/kernels_avx2.h"
 
 #define BLOCK_KEYS 64
 #define KEYS_AT_ONCE 4
 #define VALUES_AT_ONCE 4 /* vectors of 8 */
 
-INLINE int64_t elem_bytes(einf__dtype type)
+/* ---------------------------------------------------------------------------------------- elements of a cache -- */
+
+/* Where element i is; of Q8_0 its block, i a multiple of 32. */
+INLINE const uint8_t *element_at(einf__dtype type, const void *rows, int64_t i)
 {
-    return type == EINF__F16 ? 2 : 4;
+    const int64_t at = type == EINF__Q8_0  ? i / 32 * (int64_t)sizeof(einf__block_q8_0)
+                       : type == EINF__F16 ? 2 * i
+                                           : 4 * i;
+    return (const uint8_t *)rows + at;
+}
+
+/* What the codes of a block are multiplied by; nothing for floats. */
+INLINE __m256 block_scale(einf__dtype type, const uint8_t *block)
+{
+    return type == EINF__Q8_0 ? _mm256_set1_ps(half_to_float(load_u16(block))) : _mm256_setzero_ps();
+}
+
+/* Elements [8 u, 8 u + 8) from element_at. A code times its scale is exact. */
+INLINE __m256 elements8(einf__dtype type, const uint8_t *p, int u, __m256 scale)
+{
+    if (type != EINF__Q8_0) return load8(type, element_at(type, p, 8 * u));
+    const __m128i codes = _mm_loadl_epi64((const void *)(p + offsetof(einf__block_q8_0, qs) + 8 * u));
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes)), scale);
 }
 
 /* --------------------------------------------------------------------------------------------- q times k -- */
@@ -20,25 +42,30 @@ INLINE int64_t elem_bytes(einf__dtype type)
 /* scores[i][0..n_keys) of n_q queries and n_keys keys, both constants; n_keys 1 or KEYS_AT_ONCE. */
 INLINE void score_tile(einf__dtype type, int n_q, int n_keys, float *scores, const einf__attend *a, int i0, int64_t key)
 {
-    const uint8_t *k = (const uint8_t *)a->k + key * a->k_stride * elem_bytes(type);
+    const uint8_t *k = element_at(type, a->k, key * a->k_stride);
     const float *q = a->q + i0 * a->q_stride;
-    const int64_t row_bytes = a->k_stride * elem_bytes(type), n_whole = a->k_dim & ~7;
+    const int64_t row_bytes = element_at(type, k, a->k_stride) - k, n_whole = a->k_dim & ~7;
+    const int n_vec = type == EINF__Q8_0 ? 4 : 1; /* a block, or what divides any dim */
     __m256 acc[2][KEYS_AT_ONCE];
     UNROLL for (int i = 0; i < 2; i++)
         UNROLL for (int p = 0; p < KEYS_AT_ONCE; p++) acc[i][p] = _mm256_setzero_ps();
-    for (int64_t e = 0; e < n_whole; e += 8) {
+    for (int64_t e = 0; e < n_whole; e += 8 * n_vec) {
         UNROLL for (int p = 0; p < n_keys; p++) {
-            const __m256 keys = load8(type, k + p * row_bytes + e * elem_bytes(type));
-            UNROLL for (int i = 0; i < n_q; i++)
-                acc[i][p] = _mm256_fmadd_ps(_mm256_loadu_ps(q + i * a->q_stride + e), keys, acc[i][p]);
+            const uint8_t *at = element_at(type, k + p * row_bytes, e);
+            const __m256 scale = block_scale(type, at);
+            UNROLL for (int u = 0; u < n_vec; u++) {
+                const __m256 keys = elements8(type, at, u, scale);
+                UNROLL for (int i = 0; i < n_q; i++)
+                    acc[i][p] = _mm256_fmadd_ps(_mm256_loadu_ps(q + i * a->q_stride + e + 8 * u), keys, acc[i][p]);
+            }
         }
     }
     UNROLL for (int i = 0; i < n_q; i++) {
         float sums[KEYS_AT_ONCE];
         _mm_storeu_ps(sums, sum8x4(acc[i][0], acc[i][1], acc[i][2], acc[i][3]));
         UNROLL for (int p = 0; p < n_keys; p++) {
-            for (int64_t e = n_whole; e < a->k_dim; e++)
-                sums[p] += q[i * a->q_stride + e] * load1(type, k + p * row_bytes + e * elem_bytes(type));
+            for (int64_t e = n_whole; type != EINF__Q8_0 && e < a->k_dim; e++)
+                sums[p] += q[i * a->q_stride + e] * load1(type, element_at(type, k + p * row_bytes, e));
             scores[i * BLOCK_KEYS + p] = sums[p] * a->scale;
         }
     }
@@ -64,6 +91,16 @@ typedef struct softmax {
 INLINE float exp1(float x)
 {
     return _mm256_cvtss_f32(exp_negative(_mm256_set1_ps(x)));
+}
+
+static void cap_scores(float *scores, int n, float softcap)
+{
+    const __m256 cap = _mm256_set1_ps(softcap);
+    for (int p = 0; p < n; p += 8) {
+        const __m256i lanes = first_lanes(n - p < 8 ? n - p : 8);
+        const __m256 capped = tanh8(_mm256_div_ps(_mm256_maskload_ps(scores + p, lanes), cap));
+        _mm256_maskstore_ps(scores + p, lanes, _mm256_mul_ps(cap, capped));
+    }
 }
 
 /* Scores to weights exp(score - max), in place; those up to the next multiple of 8 become 0. Returns by how much what
@@ -92,15 +129,16 @@ static float absorb_scores(softmax *s, float *scores, int n)
 INLINE void value_tile(einf__dtype type, int n_q, int n_vec, float *out, const float *weights, const float *shrink,
                        const einf__attend *a, int64_t key, int n_keys, int64_t e)
 {
-    const uint8_t *v = (const uint8_t *)a->v + (key * a->v_stride + e) * elem_bytes(type);
-    const int64_t row_bytes = a->v_stride * elem_bytes(type);
+    const uint8_t *v = element_at(type, a->v, key * a->v_stride + e);
+    const int64_t row_bytes = element_at(type, v, a->v_stride) - v;
     __m256 acc[2][VALUES_AT_ONCE];
     UNROLL for (int i = 0; i < n_q; i++)
         UNROLL for (int u = 0; u < n_vec; u++)
             acc[i][u] = _mm256_mul_ps(_mm256_loadu_ps(out + i * a->out_stride + e + 8 * u), _mm256_set1_ps(shrink[i]));
     for (int p = 0; p < n_keys; p++, v += row_bytes) {
+        const __m256 scale = block_scale(type, v);
         UNROLL for (int u = 0; u < n_vec; u++) {
-            const __m256 values = load8(type, v + 8 * u * elem_bytes(type));
+            const __m256 values = elements8(type, v, u, scale);
             UNROLL for (int i = 0; i < n_q; i++)
                 acc[i][u] = _mm256_fmadd_ps(values, _mm256_broadcast_ss(weights + i * BLOCK_KEYS + p), acc[i][u]);
         }
@@ -115,13 +153,14 @@ INLINE void value_block(einf__dtype type, int n_q, float *out, const float *weig
     int64_t e = 0;
     for (; e + 8 * VALUES_AT_ONCE <= a->v_dim; e += 8 * VALUES_AT_ONCE)
         value_tile(type, n_q, VALUES_AT_ONCE, out, weights, shrink, a, key, n_keys, e);
+    if (type == EINF__Q8_0) return; /* whole blocks */
     for (; e + 8 <= a->v_dim; e += 8) value_tile(type, n_q, 1, out, weights, shrink, a, key, n_keys, e);
     for (; e < a->v_dim; e++) {
         for (int i = 0; i < n_q; i++) {
             float sum = out[i * a->out_stride + e] * shrink[i];
             for (int p = 0; p < n_keys; p++)
                 sum += weights[i * BLOCK_KEYS + p]
-                       * load1(type, (const uint8_t *)a->v + ((key + p) * a->v_stride + e) * elem_bytes(type));
+                       * load1(type, element_at(type, a->v, (key + p) * a->v_stride + e));
             out[i * a->out_stride + e] = sum;
         }
     }
@@ -135,7 +174,10 @@ INLINE void attend_block(einf__dtype type, int n_q, const einf__attend *a, softm
 {
     float scores[2 * BLOCK_KEYS], shrink[2];
     score_block(type, n_q, scores, a, i0, key, n_keys);
-    for (int i = 0; i < n_q; i++) shrink[i] = absorb_scores(state + i0 + i, scores + i * BLOCK_KEYS, n_keys);
+    for (int i = 0; i < n_q; i++) {
+        if (a->softcap > 0.0f) cap_scores(scores + i * BLOCK_KEYS, n_keys, a->softcap);
+        shrink[i] = absorb_scores(state + i0 + i, scores + i * BLOCK_KEYS, n_keys);
+    }
     value_block(type, n_q, a->out + i0 * a->out_stride, scores, shrink, a, key, n_keys);
 }
 
@@ -168,8 +210,14 @@ static void attend_f32_avx2(const einf__attend *a)
     attend(EINF__F32, a);
 }
 
+static void attend_q8_0_avx2(const einf__attend *a)
+{
+    attend(EINF__Q8_0, a);
+}
+
 void einf__install_attend_avx2(einf__kernels *k)
 {
     EINF__INSTALL(k, attend_f16, attend_f16_avx2);
     EINF__INSTALL(k, attend_f32, attend_f32_avx2);
+    EINF__INSTALL(k, attend_q8_0, attend_q8_0_avx2);
 }

@@ -44,7 +44,8 @@ INLINE __m256 group_sums(const int16_t *sum16, int n)
     return _mm256_cvtepi32_ps(_mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
 }
 
-/* Accumulators of one row: for one and two columns two each, so that the additions of successive blocks overlap. */
+/* Sums of one row with each column: two, so that the additions of successive blocks overlap. One column alone needs
+ * them; with more there are the same two, for a product is summed in one order whatever other columns come with it. */
 typedef struct small_sums {
     __m256 acc[EINF__MAX_DOT_COLS][2];
 } small_sums;
@@ -70,7 +71,7 @@ INLINE void add_group(einf__dtype type, int n_cols, small_sums *s, const uint8_t
         const __m256i codes = small_codes(type, block + u * step);
         UNROLL for (int c = 0; c < n_cols; c++) {
             const __m256 products = products32(type, codes, x->q + c * x->q_stride + 32 * (i + u));
-            __m256 *acc = &s->acc[c][n_cols <= 2 ? u % 2 : 0];
+            __m256 *acc = &s->acc[c][u % 2];
             *acc = _mm256_fmadd_ps(products, _mm256_broadcast_ss(&scale[c][u]), *acc);
         }
     }

@@ -3,7 +3,8 @@
  *
  * The integer scale of a group of 16 is multiplied in integers (pmaddwd), so a sub-block of 32 costs one conversion
  * and one multiply-add with the activations' scale; d comes once a superblock. What the codes are too high, minima
- * or a bias, meets the activations' sums in one pmaddwd a superblock.
+ * or a bias, meets the activations' sums in one pmaddwd a superblock. A product of a row and a column is summed in one
+ * order, whatever other columns come with it.
  */
 #include "engine/kernels/x86/dot_template_avx2.h"
 #include "engine/kernels/x86/unpack_avx2.h"
@@ -37,31 +38,37 @@ INLINE __m256 correction(einf__dtype type, const super *s, const int16_t *sum16)
     return _mm256_cvtepi32_ps(_mm256_madd_epi16(scales, sums));
 }
 
+/* Sub-blocks [4 h, 4 h + 4) of the superblock at element i, times all columns: acc += W x. A half begins sums of its
+ * own: short chains of multiply-adds, for which the other half does not wait, in as many registers as columns. */
+INLINE void add_half(einf__dtype type, int n_cols, int h, __m256 *acc, const super *s, const uint8_t *block,
+                     const einf__cols *x, int64_t i)
+{
+    __m256 part[EINF__MAX_DOT_COLS];
+    UNROLL for (int c = 0; c < n_cols; c++) part[c] = _mm256_setzero_ps();
+    UNROLL for (int j = 4 * h; j < 4 * h + 4; j++) {
+        const __m256i codes = super_codes(type, block, j), scale = spread_scale(s->scales, j);
+        UNROLL for (int c = 0; c < n_cols; c++) {
+            const __m256 products = products32(type, codes, scale, x->q + c * x->q_stride + i + 32 * j);
+            part[c] = _mm256_fmadd_ps(products, _mm256_broadcast_ss(x->d + c * x->d_stride + i / 32 + j), part[c]);
+        }
+    }
+    UNROLL for (int c = 0; c < n_cols; c++) acc[c] = _mm256_fmadd_ps(part[c], _mm256_set1_ps(s->d), acc[c]);
+}
+
 INLINE void super_rows(einf__dtype type, int n_cols, float *y, int64_t y_stride, const void *w, size_t row_bytes,
                        int64_t n_rows, int64_t n_in, const einf__cols *x)
 {
     const einf__cols cols = *x; /* in registers: the stores to y cannot change it */
-    const int n_parts = n_cols <= 2 ? 2 : 1; /* sums in flight */
     for (int64_t r = 0; r < n_rows; r++) {
         const uint8_t *block = (const uint8_t *)w + (size_t)r * row_bytes;
         __m256 acc[EINF__MAX_DOT_COLS];
         UNROLL for (int c = 0; c < n_cols; c++) acc[c] = _mm256_setzero_ps();
         for (int64_t i = 0; i < n_in; i += 256, block += super_bytes(type)) {
             const super s = super_open(type, block);
-            __m256 part[EINF__MAX_DOT_COLS][2];
-            UNROLL for (int c = 0; c < n_cols; c++) part[c][0] = part[c][1] = _mm256_setzero_ps();
-            UNROLL for (int j = 0; j < 8; j++) {
-                const __m256i codes = super_codes(type, block, j), scale = spread_scale(s.scales, j);
-                UNROLL for (int c = 0; c < n_cols; c++) {
-                    const __m256 products = products32(type, codes, scale, cols.q + c * cols.q_stride + i + 32 * j);
-                    const __m256 dx = _mm256_broadcast_ss(cols.d + c * cols.d_stride + i / 32 + j);
-                    part[c][j % n_parts] = _mm256_fmadd_ps(products, dx, part[c][j % n_parts]);
-                }
-            }
+            add_half(type, n_cols, 0, acc, &s, block, &cols, i);
+            add_half(type, n_cols, 1, acc, &s, block, &cols, i);
             const float factor = super_has_mins(type) ? s.min_factor : -(float)super_bias(type) * s.d;
             UNROLL for (int c = 0; c < n_cols; c++) {
-                const __m256 sum = n_parts == 2 ? _mm256_add_ps(part[c][0], part[c][1]) : part[c][0];
-                acc[c] = _mm256_fmadd_ps(sum, _mm256_set1_ps(s.d), acc[c]);
                 if (has_signed_codes(type)) continue; /* nothing lacks */
                 const __m256 dx = _mm256_loadu_ps(cols.d + c * cols.d_stride + i / 32);
                 const __m256 lack = correction(type, &s, cols.sum16 + 2 * c * cols.d_stride + i / 16);

@@ -496,23 +496,25 @@ static void test_prompts(void **state)
     fixture_close(&f);
 }
 
-/* A template that we do not know is refused, not guessed. */
-static void test_unknown_template(void **state)
+/* The file's own template lays a message out, whatever it is; one that refuses is told with its own words. */
+static void test_own_template(void **state)
 {
     (void)state;
     model_spec spec = model_preset(MODEL_QWEN2);
-    spec.chat_template = "{% for m in messages %}<<{{ m.role }}>>{{ m.content }}{% endfor %}";
+    spec.chat_template = "{% for m in messages %}<<{{ m.role }}>>{{ m.content }}{% endfor %}"
+                         "{% if messages[0].role == 'system' %}{{ raise_exception('no system here') }}{% endif %}";
     fixture f;
     plain_session(&f, &spec, 0, 0);
-    einf_result r = EINF_INIT(einf_result);
-    assert_status(einf_generate(f.s, "tea", 3, NULL, &r, &f.err), &f.err, EINF_E_TEMPLATE);
-    assert_string_equal(f.err.where, "tokenizer.chat_template");
-    assert_true(f.err.hint[0] != '\0');
-    assert_int_equal(einf_session_n_past(f.s), 0);
     listener l = { .n = 0 };
     einf_generate_config c = config_of(&l, 2);
-    c.raw = 1;
-    assert_int_equal(generate(&f, "tea", &c).n_generated, 2);
+    int32_t ids[MAX_IDS];
+    assert_int_equal(generate(&f, "tea", &c).n_prompt, ids_of(&f, "<<user>>tea", ids));
+    c.system = "be brief";
+    einf_result r = EINF_INIT(einf_result);
+    const uint32_t n_past = einf_session_n_past(f.s);
+    assert_status(einf_generate(f.s, "tea", 3, &c, &r, &f.err), &f.err, EINF_E_TEMPLATE);
+    assert_error_says(&f.err, "no system here");
+    assert_int_equal(einf_session_n_past(f.s), n_past);
     fixture_close(&f);
 }
 
@@ -546,7 +548,7 @@ int main(void)
         cmocka_unit_test(test_prefix_reuse),
         cmocka_unit_test(test_whole_characters),
         cmocka_unit_test(test_prompts),
-        cmocka_unit_test(test_unknown_template),
+        cmocka_unit_test(test_own_template),
         cmocka_unit_test(test_seeds),
     };
     return cmocka_run_group_tests_name("api_generate", tests, NULL, NULL);

@@ -8,6 +8,9 @@
 #define EXACT_TOLERANCE 2e-5
 /* F16 keys and values: 2^-11 each, averaged by attention. */
 #define F16_KV_TOLERANCE 2e-3
+/* Q8_0 keys and values: half a step of 127 each. Measured: 7e-3, and 1.9e-2 for Gemma, whose normed queries and keys
+ * make sharp scores. */
+#define Q8_0_KV_TOLERANCE 4e-2
 /* int8 activations (data/README.md: at most 3e-2 on random weights). */
 #define INT8_TOLERANCE 3e-2
 
@@ -25,6 +28,7 @@ static double error_of_ids(const model_spec *s, const einf_session_config *confi
     timeline t;
     fixture_open(&f, s, n_threads, ~0u);
     timeline_open(&t, &f, config);
+    naive_set_ctx(f.naive, t.t.params.n_ctx);
     int32_t *ids = random_ids(&f, n, 7);
     float *got = logits_room(&f, n);
     append_ids(&t, ids, n, got);
@@ -39,17 +43,21 @@ static double error_of_ids(const model_spec *s, const einf_session_config *confi
     return e;
 }
 
-static void assert_exact(const model_spec *s, uint32_t n)
+/* n_ctx 0: as trained. */
+static void assert_exact_in(const model_spec *s, uint32_t n, uint32_t n_ctx)
 {
     for (int32_t path = 1; path <= 2; path++) {
         einf_session_config c = EINF_INIT(einf_session_config);
         c.exact = 1;
         c.force_path = path;
+        c.n_ctx = n_ctx;
         const double e = error_of_ids(s, &c, n, 2);
         if (!(e < EXACT_TOLERANCE)) print_error("%s, path %d: error %.3g\n", model_arch(s), path, e);
         assert_true(e < EXACT_TOLERANCE);
     }
 }
+
+static void assert_exact(const model_spec *s, uint32_t n) { assert_exact_in(s, n, 0); }
 
 static void test_families(void **state)
 {
@@ -116,6 +124,58 @@ static void test_options(void **state)
     assert_exact(&s, 12);
 }
 
+/* Each cap without the other, near the values it caps, far above them, and so low that it is all there is. */
+static void test_soft_caps(void **state)
+{
+    static const float caps[][2] = { { 0, 3 }, { 2, 0 }, { 0, 0 }, { 50, 30 }, { 1e9f, 1e9f }, { 0.1f, 0.1f } };
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(caps); i++) {
+        model_spec s = spec_of(MODEL_GEMMA2);
+        s.attn_softcap = caps[i][0];
+        s.final_softcap = caps[i][1];
+        assert_exact(&s, 12);
+    }
+}
+
+/* One row less in the context and the short factors hold, for the same rows. */
+static void test_long_rope(void **state)
+{
+    (void)state;
+    model_spec s = spec_of(MODEL_PHI3);
+    assert_exact_in(&s, 28, s.original_ctx);
+    assert_exact_in(&s, 28, s.original_ctx + 1);
+    s.n_rot = 16;
+    s.rope_attn_factor = 1.5f;
+    s.rope_scale_factor = 2;
+    assert_exact_in(&s, 28, s.original_ctx);
+    s.original_ctx = 0; /* no factors: Phi-3-mini-4k, Phi-4 */
+    s.rope_attn_factor = 0;
+    s.window = 0;
+    s.tied = false;
+    assert_exact(&s, 28);
+    s.original_ctx = s.n_ctx_train + 10; /* nothing was stretched: cosines and sines stay as they are */
+    assert_exact(&s, 28);
+}
+
+/* A context takes the same factors whatever it holds, and says which. */
+static void test_long_rope_is_of_the_session(void **state)
+{
+    (void)state;
+    const model_spec s = spec_of(MODEL_PHI3);
+    fixture f;
+    fixture_open(&f, &s, 1, ~0u);
+    assert_false(einf__rope_is_long(&f.config, &f.weights, 1));
+    assert_false(einf__rope_is_long(&f.config, &f.weights, 30));
+    assert_true(einf__rope_is_long(&f.config, &f.weights, 31));
+    assert_true(einf__rope_is_long(&f.config, &f.weights, UINT32_MAX));
+    fixture_close(&f);
+    model_spec plain = s;
+    plain.original_ctx = 0;
+    fixture_open(&f, &plain, 1, ~0u);
+    assert_false(einf__rope_is_long(&f.config, &f.weights, UINT32_MAX));
+    fixture_close(&f);
+}
+
 /* Exact mode de-quantises: its answer is that of the oracle on the same blocks. */
 static void test_exact_q8_0(void **state)
 {
@@ -152,10 +212,31 @@ static void test_default_arithmetic(void **state)
     }
 }
 
+/* Keys and values in Q8_0, of different widths, windows included: an error of its own, larger than that of F16. */
+static void test_q8_0_kv(void **state)
+{
+    (void)state;
+    for (int i = 0; i < MODEL_N_FAMILIES; i++) {
+        model_spec s = spec_of((model_family)i);
+        s.k_dim = 64;
+        s.v_dim = 32;
+        einf_session_config c = EINF_INIT(einf_session_config);
+        c.kv_type = EINF_KV_F16;
+        const double f16 = error_of_ids(&s, &c, 40, 2);
+        c.kv_type = EINF_KV_Q8_0;
+        const double q8_0 = error_of_ids(&s, &c, 40, 2);
+        if (!(q8_0 < Q8_0_KV_TOLERANCE && q8_0 > f16))
+            print_error("%s: %.3g with Q8_0 KV, %.3g with F16\n", model_arch(&s), q8_0, f16);
+        assert_true(q8_0 < Q8_0_KV_TOLERANCE);
+        assert_true(q8_0 > f16); /* Q8_0 is not F16 by mistake */
+    }
+}
+
 /* Every block type runs, both paths, and agrees with exact mode. */
 static void test_block_types(void **state)
 {
-    static const uint32_t types[] = { 1, 30, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23 };
+    static const uint32_t types[] = { 1,  30, 2,  3,  6,  7,  8,  10, 11, 12, 13, 14,
+                                      20, 23, 19, 29, 16, 17, 22, 18, 21, 34, 35, 39 };
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(types); i++) {
         model_spec s = spec_of(MODEL_QWEN2);
@@ -310,8 +391,12 @@ int main(void)
         cmocka_unit_test(test_odd_shapes),
         cmocka_unit_test(test_head_groups),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_soft_caps),
+        cmocka_unit_test(test_long_rope),
+        cmocka_unit_test(test_long_rope_is_of_the_session),
         cmocka_unit_test(test_exact_q8_0),
         cmocka_unit_test(test_default_arithmetic),
+        cmocka_unit_test(test_q8_0_kv),
         cmocka_unit_test(test_block_types),
         cmocka_unit_test(test_rows_with_positions),
         cmocka_unit_test(test_rows_that_are_tokens),

@@ -571,7 +571,7 @@ static void test_params(void **state)
     static const struct { einf_session_config c; const char *where; } wrong[] = {
         { { .n_ctx = UINT32_MAX }, "n_ctx" },      { { .n_ctx = (1u << 27) + 1 }, "n_ctx" },
         { { .n_batch = UINT32_MAX }, "n_batch" },  { { .n_batch = 65537 }, "n_batch" },
-        { { .kv_type = 2 }, "kv_type" },           { { .kv_type = -1 }, "kv_type" },
+        { { .kv_type = 3 }, "kv_type" },           { { .kv_type = -1 }, "kv_type" },
         { { .exact = 2 }, "exact" },               { { .exact = -1 }, "exact" },
         { { .force_path = 3 }, "force_path" },     { { .force_path = INT32_MIN }, "force_path" },
         { { .n_checkpoints = 1025 }, "n_checkpoints" },
@@ -600,6 +600,36 @@ static void test_params(void **state)
     assert_int_equal(p.n_ctx, 1 << 27);
 }
 
+/* Keys and values in Q8_0 are blocks of 32: heads that are none are refused with both their dimensions. */
+static void test_q8_0_kv_needs_blocks(void **state)
+{
+    static const struct { uint32_t k_dim, v_dim; const char *k, *v; } odd[] = {
+        { 16, 64, "keys have 16 ", "values 64" }, { 128, 80, "keys have 128 ", "values 80" },
+        { 33, 31, "keys have 33 ", "values 31" },
+    };
+    (void)state;
+    einf_session_config c = { .kv_type = EINF_KV_Q8_0 };
+    einf__session_params p;
+    for (size_t i = 0; i < TEST_COUNT(odd); i++) {
+        const einf__config model = { .n_ctx_train = 100, .k_dim = odd[i].k_dim, .v_dim = odd[i].v_dim };
+        einf_error err = test_error();
+        c.exact = 0;
+        assert_status(einf__session_params_resolve(&c, &model, 2, &p, &err), &err, EINF_E_UNSUPPORTED);
+        assert_string_equal(err.where, "kv_type");
+        assert_error_says(&err, odd[i].k);
+        assert_error_says(&err, odd[i].v);
+        assert_error_says(&err, "F16"); /* what to do instead */
+        c.exact = 1; /* which has F32 whatever is asked */
+        assert_ok(einf__session_params_resolve(&c, &model, 2, &p, &err), &err);
+        assert_int_equal(p.kv_type, EINF__F32);
+    }
+    const einf__config model = { .n_ctx_train = 100, .k_dim = 96, .v_dim = 32 };
+    einf_error err = test_error();
+    c.exact = 0;
+    assert_ok(einf__session_params_resolve(&c, &model, 2, &p, &err), &err);
+    assert_int_equal(p.kv_type, EINF__Q8_0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -620,6 +650,7 @@ int main(void)
         cmocka_unit_test(test_sample_needs_logits),
         cmocka_unit_test(test_sample_penalty_window),
         cmocka_unit_test(test_params),
+        cmocka_unit_test(test_q8_0_kv_needs_blocks),
     };
     return cmocka_run_group_tests_name("session_timeline", tests, NULL, NULL);
 }

@@ -92,11 +92,11 @@ static void test_foreign_types(void **state)
     (void)state;
     fixture f;
     gguf_build *b = gguf_build_new();
-    gguf_build_tensor(b, "iq2", 16, 2, (uint64_t[]){ 512, 2 }, NULL, 4 * 66); /* IQ2_XXS */
+    gguf_build_tensor(b, "nv", 40, 2, (uint64_t[]){ 512, 2 }, NULL, 16 * 36); /* NVFP4 */
     gguf_build_tensor(b, "ints", 26, 1, (uint64_t[]){ 5 }, NULL, 20);         /* I32 */
     gguf_build_tensor(b, "f64", 28, 1, (uint64_t[]){ 3 }, NULL, 24);
     assert_ok(fixture_build(&f, b), &f.err);
-    static const uint64_t size_bytes[] = { 4 * 66, 20, 24 };
+    static const uint64_t size_bytes[] = { 16 * 36, 20, 24 };
     for (size_t i = 0; i < 3; i++) {
         assert_false(f.g.tensors[i].computable);
         assert_int_equal(f.g.tensors[i].size_bytes, size_bytes[i]);

@@ -302,7 +302,7 @@ static void test_write_only_descriptor(void **state)
 
 /* --------------------------------------------------------------------------------------------------- limits -- */
 
-/* H-008, H-111: 1 TiB, nearly all of it a hole, behind a right header. */
+/* H-008, H-111: 1 TiB, nearly all of it a hole, behind a right header. 64 GiB under QEMU, which notes every page. */
 static void test_sparse_file(void **state)
 {
     (void)state;
@@ -314,8 +314,11 @@ static void test_sparse_file(void **state)
     gguf_build_free(&b);
     test_write_file(f.path, file, n_bytes);
     free(file);
-    if (truncate(f.path, (off_t)1 << 40) != 0) {
-        printf("SKIP: the temporary folder cannot hold a sparse file of 1 TiB\n");
+    const off_t size = (off_t)1 << (test_is_emulated() ? 36 : 40);
+    char decimal[32];
+    snprintf(decimal, sizeof decimal, "%lld", (long long)size);
+    if (truncate(f.path, size) != 0) {
+        printf("SKIP: the temporary folder cannot hold a sparse file of %s bytes\n", decimal);
         folder_end(&f);
         return;
     }
@@ -331,7 +334,7 @@ static void test_sparse_file(void **state)
     }
     einf__memory_init(&f.mem, &f.heap.allocator, (uint64_t)64 << 20);
     assert_status(open_path(&f, f.path, EINF_MODE_READ), &f.err, EINF_E_LIMIT);
-    assert_error_says(&f.err, "1099511627776");
+    assert_error_says(&f.err, decimal);
     assert_int_equal(f.heap.peak_bytes < (uint64_t)1 << 20, true);
     folder_end(&f);
 }
@@ -339,7 +342,11 @@ static void test_sparse_file(void **state)
 static void test_address_space(void **state)
 {
     (void)state;
-    if (test_has_asan()) return; /* its shadow memory is larger than any limit worth setting */
+    if (test_has_asan() || test_has_tsan()) return; /* shadow memory is larger than any limit worth setting */
+    if (test_is_emulated()) {
+        printf("SKIP: no limit on address space holds under QEMU\n");
+        return;
+    }
     folder f;
     folder_begin(&f);
     test_write_file(f.path, "GGUF", 4);
@@ -448,7 +455,8 @@ enum { WATCHED_BYTES = 5 * 1024 * 1024 + 1 };
 
 static einf_status open_watched(folder *f, watch *w)
 {
-    const einf__source_options o = { EINF_MODE_READ, w->cancel, on_progress, w };
+    const einf__source_options o = { .mode = EINF_MODE_READ, .cancel = w->cancel, .progress = on_progress,
+                                     .progress_user = w };
     f->err = test_error();
     return einf__source_open_path(&f->mem, f->path, &o, &f->source, &f->err);
 }
@@ -488,7 +496,8 @@ static void test_progress_and_cancel(void **state)
     /* Set before: both modes notice, and nothing is read. */
     for (size_t m = 0; m < TEST_COUNT(modes); m++) {
         w = (watch){ 0 };
-        const einf__source_options o = { modes[m], &cancel, on_progress, &w };
+        const einf__source_options o = { .mode = modes[m], .cancel = &cancel, .progress = on_progress,
+                                         .progress_user = &w };
         f.err = test_error();
         assert_status(einf__source_open_path(&f.mem, f.path, &o, &f.source, &f.err), &f.err, EINF_E_CANCELLED);
         assert_int_equal(w.n_calls, 0);

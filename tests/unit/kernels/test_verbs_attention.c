@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * test_verbs_attention.c - attention against softmax in double: grouped heads, windows, f16 and f32 caches, columns
- * in the middle of a timeline, the same bits from 1, 2 and 3 threads and from one call or many. Rows that no column
- * may see hold NaN.
+ * test_verbs_attention.c - attention against softmax in double: grouped heads, windows, capped scores, caches of each
+ * type, columns in the middle of a timeline, the same bits from 1, 2 and 3 threads and from one call or many. Rows that
+ * no column may see hold NaN.
  */
+#include "engine/base/blocks.h"
 #include "tests/unit/kernels/verbs_rig.h"
 
 enum { N_RIGS = 3 };
@@ -29,7 +30,7 @@ static const attention_case cases[] = {
     { 6, 3, 64, 64, 70, 130, 64 },
 };
 
-/* A cache of f16 or f32, with the same values as f32 beside it. */
+/* A cache of f16, f32 or q8_0, with the same values as f32 beside it. */
 typedef struct cache {
     einf__kv_view view;
     float *k, *v; /* [n_head_kv, n_ctx, dim] */
@@ -38,24 +39,22 @@ typedef struct cache {
 static void fill_cache(rng *r, void *to, float *values, int64_t n, einf__dtype type)
 {
     for (int64_t i = 0; i < n; i++) {
-        const uint16_t h = einf__f32_to_f16(rng_f32(r));
+        const int code = (int)(64.0f * rng_f32(r));
+        const uint16_t h = einf__f32_to_f16((float)code / 64.0f);
+        einf__block_q8_0 *block = (einf__block_q8_0 *)to + i / 32;
         values[i] = einf__f16_to_f32(h);
         if (type == EINF__F16) ((uint16_t *)to)[i] = h;
-        else ((float *)to)[i] = values[i];
+        else if (type == EINF__F32) ((float *)to)[i] = values[i];
+        else block->d = einf__f32_to_f16(1.0f / 64.0f), block->qs[i % 32] = (int8_t)code;
     }
 }
 
 /* Row p of every head is NaN. */
 static void poison_row(cache *c, int64_t p)
 {
-    const uint16_t h = 0x7e00;
-    for (int64_t i = 0; i < c->view.n_head_kv; i++) {
-        for (int64_t e = 0; e < c->view.k_dim + c->view.v_dim; e++) {
-            void *row = e < c->view.k_dim ? einf__kv_key(&c->view, i, p) : einf__kv_value(&c->view, i, p);
-            const int64_t at = e < c->view.k_dim ? e : e - c->view.k_dim;
-            if (c->view.type == EINF__F16) ((uint16_t *)row)[at] = h;
-            else ((float *)row)[at] = NAN;
-        }
+    for (int64_t i = 0; i < c->view.n_head_kv; i++) { /* all bits set: NaN as f16 and f32, and as scales */
+        memset(einf__kv_key(&c->view, i, p), 0xff, (size_t)einf__kv_row_bytes(c->view.type, c->view.k_dim));
+        memset(einf__kv_value(&c->view, i, p), 0xff, (size_t)einf__kv_row_bytes(c->view.type, c->view.v_dim));
     }
 }
 
@@ -63,8 +62,8 @@ static cache make_cache(rng *r, const attention_case *t, einf__dtype type)
 {
     const int64_t n_ctx = t->first + t->n_cols + 3;
     const int64_t n_k = n_ctx * t->n_head_kv * t->k_dim, n_v = n_ctx * t->n_head_kv * t->v_dim;
-    const size_t elem = type == EINF__F16 ? 2 : 4;
-    cache c = { .view = { .k = get_bytes((size_t)n_k * elem), .v = get_bytes((size_t)n_v * elem), .type = type,
+    cache c = { .view = { .k = get_bytes((size_t)einf__kv_row_bytes(type, n_k)),
+                          .v = get_bytes((size_t)einf__kv_row_bytes(type, n_v)), .type = type,
                           .n_head_kv = t->n_head_kv, .k_dim = t->k_dim, .v_dim = t->v_dim, .n_ctx = n_ctx },
                 .k = get_floats(n_k), .v = get_floats(n_v) };
     fill_cache(r, c.view.k, c.k, n_k, type);
@@ -84,7 +83,7 @@ static void free_cache(cache *c)
 
 /* out [v_dim] of one query head at timeline index `at`. */
 static void attend_naive(double *out, const attention_case *t, const cache *c, const float *q, int64_t at,
-                         int64_t i_kv, double scale)
+                         int64_t i_kv, double scale, double softcap)
 {
     double scores[512], max = -(double)INFINITY, total = 0;
     const int64_t begin = t->window > 0 && at - t->window + 1 > 0 ? at - t->window + 1 : 0;
@@ -94,6 +93,7 @@ static void attend_naive(double *out, const attention_case *t, const cache *c, c
         for (int64_t e = 0; e < t->k_dim; e++)
             scores[p] += (double)q[e] * (double)c->k[(i_kv * c->view.n_ctx + p) * t->k_dim + e];
         scores[p] *= scale;
+        if (softcap > 0) scores[p] = softcap * tanh(scores[p] / softcap);
         if (scores[p] > max) max = scores[p];
     }
     for (int64_t e = 0; e < t->v_dim; e++) out[e] = 0;
@@ -107,13 +107,14 @@ static void attend_naive(double *out, const attention_case *t, const cache *c, c
 }
 
 static void check_output(const attention_case *t, const cache *c, const float *q, const float *out, float scale,
-                         const char *what)
+                         float softcap, const char *what)
 {
     double expected[256];
     for (int64_t j = 0; j < t->n_cols; j++) {
         for (int64_t h = 0; h < t->n_head; h++) {
             const int64_t i_kv = h / (t->n_head / t->n_head_kv);
-            attend_naive(expected, t, c, q + (j * t->n_head + h) * t->k_dim, t->first + j, i_kv, (double)scale);
+            attend_naive(expected, t, c, q + (j * t->n_head + h) * t->k_dim, t->first + j, i_kv, (double)scale,
+                         (double)softcap);
             for (int64_t e = 0; e < t->v_dim; e++) {
                 const double got = (double)out[(j * t->n_head + h) * t->v_dim + e];
                 if (!(fabs(got - expected[e]) <= 1e-5))
@@ -125,21 +126,21 @@ static void check_output(const attention_case *t, const cache *c, const float *q
     }
 }
 
-static void check_attention(rig *rigs, rng *r, const attention_case *t, einf__dtype type)
+static void check_attention(rig *rigs, rng *r, const attention_case *t, einf__dtype type, float softcap)
 {
-    const char *what = type == EINF__F16 ? "f16" : "f32";
+    const char *what = einf__dtype_get(type)->name;
     const int64_t n_out = t->n_cols * t->n_head * t->v_dim, n_q = t->n_cols * t->n_head * t->k_dim;
     cache c = make_cache(r, t, type);
     float *q = get_floats(n_q), *out[N_RIGS], *single = get_guarded(n_out);
     fill_random(r, q, n_q);
     einf__attention_job job = { .q = q, .kv = &c.view, .n_cols = t->n_cols, .first = t->first, .window = t->window,
-                                .n_head = t->n_head, .scale = 0.5f };
+                                .n_head = t->n_head, .scale = 0.5f, .softcap = softcap };
     for (int i = 0; i < N_RIGS; i++) {
         out[i] = job.out = get_guarded(n_out);
         einf__attention(&rigs[i].c, &job);
         assert_memory_equal(out[i], out[0], (size_t)n_out * sizeof(float));
     }
-    check_output(t, &c, q, out[0], 0.5f, what);
+    check_output(t, &c, q, out[0], 0.5f, softcap, what);
     job.n_cols = 1;
     for (int64_t j = 0; j < t->n_cols; j++) {
         job.out = single + j * t->n_head * t->v_dim;
@@ -160,8 +161,11 @@ static void attention_is_softmax(uint32_t cpu)
     rng r = { 31 };
     for (int t = 0; t < N_RIGS; t++) rig_init(&rigs[t], t + 1, cpu, 80);
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
-        check_attention(rigs, &r, &cases[i], EINF__F32);
-        check_attention(rigs, &r, &cases[i], EINF__F16);
+        check_attention(rigs, &r, &cases[i], EINF__F32, 0.0f);
+        check_attention(rigs, &r, &cases[i], EINF__F16, 0.0f);
+        check_attention(rigs, &r, &cases[i], EINF__F16, 0.4f);
+        if (cases[i].k_dim % 32 == 0 && cases[i].v_dim % 32 == 0)
+            check_attention(rigs, &r, &cases[i], EINF__Q8_0, i % 2 ? 0.0f : 1.5f);
     }
     for (int t = 0; t < N_RIGS; t++) rig_deinit(&rigs[t]);
 }

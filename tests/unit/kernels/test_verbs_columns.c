@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * test_verbs_columns.c - norm, norm_add, norm_heads, rope and embed against their formulas, for few columns (on the
- * caller) and many (shared out), with the same bits from 1, 2 and 3 threads.
+ * test_verbs_columns.c - norm, norm_add, norm_heads, rope, embed and softcap against their formulas, for few columns
+ * (on the caller) and many (shared out), with the same bits from 1, 2 and 3 threads.
  */
 #include "tests/unit/kernels/verbs_rig.h"
 
@@ -229,6 +229,35 @@ static void embed_reads_the_rows(void **state)
     free_rigs(rigs);
 }
 
+static void softcap_caps_every_element(void **state)
+{
+    static const int64_t counts[] = { 1, 7, 1024, 1025, 5000 };
+    static const float caps[] = { 30.0f, 0.5f, 1e9f, 1e-30f };
+    (void)state;
+    rig rigs[N_RIGS];
+    rng r = { 26 };
+    make_rigs(rigs);
+    for (size_t i = 0; i < TEST_COUNT(counts) * TEST_COUNT(caps); i++) {
+        const int64_t n = counts[i / TEST_COUNT(caps)];
+        const float cap = caps[i % TEST_COUNT(caps)];
+        float *x = get_floats(n), *first = get_floats(n);
+        fill_random(&r, x, n);
+        for (int t = 0; t < N_RIGS; t++) {
+            float *y = get_guarded(n);
+            for (int64_t e = 0; e < n; e++) y[e] = 60 * x[e];
+            einf__softcap(&rigs[t].c, y, n, cap);
+            for (int64_t e = 0; e < n; e++)
+                assert_near(y[e], (double)cap * tanh(60 * (double)x[e] / (double)cap), 1e-6 * (double)cap, 1e-6);
+            if (t == 0) memcpy(first, y, (size_t)n * sizeof *y);
+            assert_memory_equal(y, first, (size_t)n * sizeof *y);
+            put_guarded(y, n);
+        }
+        free(x);
+        free(first);
+    }
+    free_rigs(rigs);
+}
+
 /* A plan that cannot be: it fails, and says so, instead of wrapping around. */
 static void impossible_sizes_fail_the_arena(void **state)
 {
@@ -261,6 +290,7 @@ int main(void)
         cmocka_unit_test(norm_heads_norms_each_head),
         cmocka_unit_test(rope_rotates_every_head_by_its_column),
         cmocka_unit_test(embed_reads_the_rows),
+        cmocka_unit_test(softcap_caps_every_element),
         cmocka_unit_test(impossible_sizes_fail_the_arena),
     };
     return cmocka_run_group_tests_name("verbs: columns", tests, NULL, NULL);

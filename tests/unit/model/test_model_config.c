@@ -16,6 +16,20 @@ static model_spec small(model_family family)
 
 /* ---------------------------------------------------------------------------------------------- right files -- */
 
+/* What the presets say of a layer's window, and by which angles it turns. */
+static uint32_t preset_window(int family, uint32_t layer)
+{
+    if (family == MODEL_GEMMA3) return layer != 5 ? 5 : 0;
+    if (family == MODEL_GEMMA2) return layer != 1 ? 5 : 0;
+    return family == MODEL_PHI3 ? 20 : 0;
+}
+
+static einf__rope_kind preset_rope(int family, uint32_t layer)
+{
+    if (family == MODEL_GEMMA3 && layer != 5) return EINF__ROPE_LOCAL;
+    return family == MODEL_SMOLLM3 && layer == 3 ? EINF__ROPE_NONE : EINF__ROPE_GLOBAL;
+}
+
 static void test_presets(void **state)
 {
     (void)state;
@@ -36,15 +50,18 @@ static void test_presets(void **state)
         assert_near(c->rope_freq_base, s.rope_freq_base, 0, 0);
         assert_near(c->rope_freq_scale, 1, 0, 0);
         assert_near(c->attn_scale, 1 / sqrt(s.k_dim), 1e-6, 0);
-        assert_near(c->embed_scale, i == MODEL_GEMMA3 ? 8 : 1, 0, 0);
-        assert_near(c->rope_freq_base_local, i == MODEL_GEMMA3 ? 10000.0f : s.rope_freq_base, 0, 0);
+        assert_near(c->attn_softcap, i == MODEL_GEMMA2 ? 2 : 0, 0, 0);
+        assert_near(c->final_softcap, i == MODEL_GEMMA2 ? 3 : 0, 0, 0);
+        assert_near(c->embed_scale, i == MODEL_GEMMA2 || i == MODEL_GEMMA3 ? 8 : 1, 0, 0);
+        assert_near(c->rope_freq_base_local, i == MODEL_GEMMA3 ? 10000.0f : 0.0f, 0, 0);
+        assert_near(c->rope_magnitude, i == MODEL_PHI3 ? sqrt(1 + log(4) / log(30)) : 1, 1e-6, 0);
+        assert_int_equal(c->rope_original_ctx, i == MODEL_PHI3 ? 30 : 120);
         for (uint32_t j = 0; j < s.n_layer; j++) {
-            const bool local = i == MODEL_GEMMA3 && j != 5;
             assert_int_equal(c->layers[j].n_head, 4);
             assert_int_equal(c->layers[j].n_head_kv, 2);
             assert_int_equal(c->layers[j].n_ff, 96);
-            assert_int_equal(c->layers[j].local, local);
-            assert_int_equal(c->layers[j].window, local ? 5 : 0);
+            assert_int_equal(c->layers[j].window, preset_window(i, j));
+            assert_int_equal(c->layers[j].rope, preset_rope(i, j));
         }
         for (int j = 0; j < 4; j++) assert_int_equal(c->rope_sections[j], s.sections[j]);
         fixture_close(&f);
@@ -117,17 +134,183 @@ static void test_linear_scaling(void **state)
     assert_ok(fixture_load_config(&f, b), &f.err);
     assert_near(f.config.rope_freq_scale, 1, 0, 0);
     fixture_close(&f);
+
+    b = model_build(&s); /* a factor from before there were types */
+    gguf_build_drop_kv(b, "gemma3.rope.scaling.type");
+    assert_ok(fixture_load_config(&f, b), &f.err);
+    assert_near(f.config.rope_freq_scale, 0.125, 0, 0);
+    fixture_close(&f);
 }
 
-/* Gemma 3 27B alone scales queries by the width of a head as n_embd / n_head has it. */
+/* The 27B of Gemma 2 and 3 alone scale queries by the width of a head as n_embd / n_head has it. */
 static void test_gemma_27b_scale(void **state)
 {
+    static const struct { model_family family; uint32_t n_layer; double width; } cases[] = {
+        { MODEL_GEMMA3, 62, 16 }, { MODEL_GEMMA3, 46, 32 }, { MODEL_GEMMA2, 46, 16 }, { MODEL_GEMMA2, 62, 32 },
+        { MODEL_GEMMA2, 42, 32 }, { MODEL_QWEN3, 62, 32 },
+    };
     (void)state;
-    model_spec s = small(MODEL_GEMMA3);
-    s.n_layer = 62;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        model_spec s = small(cases[i].family);
+        s.n_layer = cases[i].n_layer;
+        fixture f;
+        assert_ok(fixture_load_config(&f, model_build(&s)), &f.err);
+        assert_near(f.config.attn_scale, 1 / sqrt(cases[i].width), 1e-6, 0);
+        fixture_close(&f);
+    }
+}
+
+/* Early files of Gemma 2 lack what the report says of all sizes. */
+static void test_gemma2_defaults(void **state)
+{
+    (void)state;
+    const model_spec s = small(MODEL_GEMMA2);
+    gguf_build *b = model_build(&s);
+    assert_int_equal(gguf_build_drop_kv(b, "gemma2.attention.sliding_window"), 1);
+    assert_int_equal(gguf_build_drop_kv(b, "gemma2.attn_logit_softcapping"), 1);
+    assert_int_equal(gguf_build_drop_kv(b, "gemma2.final_logit_softcapping"), 1);
     fixture f;
-    assert_ok(fixture_load_config(&f, model_build(&s)), &f.err);
-    assert_near(f.config.attn_scale, 1 / sqrt(64.0 / 4), 1e-6, 0);
+    assert_ok(fixture_load_config(&f, b), &f.err);
+    assert_int_equal(f.config.layers[0].window, 4096);
+    assert_int_equal(f.config.layers[1].window, 0);
+    assert_near(f.config.attn_softcap, 50, 0, 0);
+    assert_near(f.config.final_softcap, 30, 0, 0);
+    fixture_close(&f);
+}
+
+/* A cap is a number of the file, whatever the family; 0 is none. */
+static void test_soft_caps(void **state)
+{
+    static const model_family families[] = { MODEL_LLAMA, MODEL_GEMMA3, MODEL_GEMMA2 };
+    static const float caps[][2] = { { 30, 0 }, { 0, 50 }, { 0, 0 } };
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(families) * TEST_COUNT(caps); i++) {
+        const model_spec s = small(families[i / TEST_COUNT(caps)]);
+        const float *cap = caps[i % TEST_COUNT(caps)];
+        gguf_build *b = model_build(&s);
+        gguf_build_drop_kv(b, arch_key(&s, "attn_logit_softcapping"));
+        gguf_build_f32(b, arch_key(&s, "attn_logit_softcapping"), cap[0]);
+        gguf_build_drop_kv(b, arch_key(&s, "final_logit_softcapping"));
+        gguf_build_f32(b, arch_key(&s, "final_logit_softcapping"), cap[1]);
+        fixture f;
+        assert_ok(fixture_load(&f, b), &f.err);
+        assert_near(f.config.attn_softcap, cap[0], 0, 0);
+        assert_near(f.config.final_softcap, cap[1], 0, 0);
+        fixture_close(&f);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------- windows -- */
+
+static void test_phi3_without_window(void **state)
+{
+    (void)state;
+    model_spec s = small(MODEL_PHI3);
+    s.window = 0;
+    for (int i = 0; i < 2; i++) {
+        gguf_build *b = model_build(&s);
+        if (i) assert_int_equal(gguf_build_drop_kv(b, "phi3.attention.sliding_window"), 1);
+        fixture f;
+        assert_ok(fixture_load_config(&f, b), &f.err);
+        for (uint32_t j = 0; j < s.n_layer; j++) assert_int_equal(f.config.layers[j].window, 0);
+        fixture_close(&f);
+    }
+}
+
+static void assert_windows(const model_spec *s, gguf_build *b, const char *expected)
+{
+    fixture f;
+    assert_ok(fixture_load_config(&f, b), &f.err);
+    for (uint32_t j = 0; j < s->n_layer; j++)
+        assert_int_equal(f.config.layers[j].window, expected[j] == 'w' ? s->window : 0);
+    fixture_close(&f);
+}
+
+/* The file's own pattern: a period, or an entry a layer. */
+static void test_window_pattern(void **state)
+{
+    static const char key[] = "gemma3.attention.sliding_window_pattern";
+    static const struct { uint32_t period; const char *windows; } periods[] = {
+        { 1, "......." }, { 2, "w.w.w.w" }, { 3, "ww.ww.w" }, { 8, "wwwwwww" }, { UINT32_MAX, "wwwwwww" },
+    };
+    static const bool each[8] = { false, true, true, false, false, false, true, true };
+    (void)state;
+    const model_spec s = small(MODEL_GEMMA3);
+    for (size_t i = 0; i < TEST_COUNT(periods); i++) {
+        gguf_build *b = model_build(&s);
+        gguf_build_u32(b, key, periods[i].period);
+        assert_windows(&s, b, periods[i].windows);
+    }
+    gguf_build *b = model_build(&s);
+    gguf_build_array(b, key, GGUF_BOOL, each, 7);
+    assert_windows(&s, b, ".ww...w");
+
+    static const size_t lengths[] = { 0, 6, 8 };
+    for (size_t i = 0; i < TEST_COUNT(lengths); i++) {
+        char says[64];
+        b = model_build(&s);
+        gguf_build_array(b, key, GGUF_BOOL, each, lengths[i]);
+        const size_t items_at = gguf_build_value_at(b, key) + 12;
+        fixture f;
+        assert_status(fixture_load_config(&f, b), &f.err, EINF_E_FORMAT);
+        assert_string_equal(f.err.where, key);
+        assert_int_equal(f.err.offset, items_at);
+        (void)snprintf(says, sizeof says, "%zu entries, expected one for each of 7 layers", lengths[i]);
+        assert_error_says(&f.err, says);
+        fixture_close(&f);
+    }
+    b = model_build(&s); /* layers by number are no pattern */
+    gguf_build_array(b, key, GGUF_U32, (uint32_t[]){ 1, 0, 1, 0, 1, 0, 1 }, 7);
+    fixture f;
+    assert_status(fixture_load_config(&f, b), &f.err, EINF_E_FORMAT);
+    assert_string_equal(f.err.where, key);
+    fixture_close(&f);
+}
+
+/* ------------------------------------------------------------------------------------------------ LongRoPE -- */
+
+/* Cosines and sines grow with the stretch, where there are factors, or by what the file says. */
+static void test_rope_magnitude(void **state)
+{
+    static const struct { uint32_t original, n_ctx_train; float in_file; double expected; } cases[] = {
+        { 4096, 131072, 0, 1.1902380714 }, /* Phi-3-mini-128k, 3.5, 4-mini */
+        { 30, 120, 1.25f, 1.25 },  { 120, 120, 0, 1 }, { 500, 120, 0, 1 }, { 1, 120, 0, 1 },
+        { 0, 120, 0, 1 },          { 0, 120, 1.25f, 1.25 },
+    };
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        model_spec s = small(MODEL_PHI3);
+        s.original_ctx = cases[i].original;
+        s.n_ctx_train = cases[i].n_ctx_train;
+        s.rope_attn_factor = cases[i].in_file;
+        fixture f;
+        assert_ok(fixture_load(&f, model_build(&s)), &f.err);
+        assert_near(f.config.rope_magnitude, cases[i].expected, 1e-6, 0);
+        assert_int_equal(f.config.rope_original_ctx, s.original_ctx ? s.original_ctx : 120);
+        assert_int_equal(f.weights.rope_factors_long != NULL, s.original_ctx > 0);
+        fixture_close(&f);
+    }
+}
+
+static void test_longrope_type(void **state)
+{
+    (void)state;
+    model_spec s = small(MODEL_PHI3);
+    gguf_build *b = model_build(&s);
+    gguf_build_str(b, "phi3.rope.scaling.type", "longrope");
+    gguf_build_f32(b, "phi3.rope.scaling.factor", 32); /* says how far, and scales nothing */
+    fixture f;
+    assert_ok(fixture_load(&f, b), &f.err);
+    assert_near(f.config.rope_freq_scale, 1, 0, 0);
+    fixture_close(&f);
+
+    s.original_ctx = 0;
+    b = model_build(&s);
+    gguf_build_str(b, "phi3.rope.scaling.type", "longrope");
+    assert_status(fixture_load(&f, b), &f.err, EINF_E_FORMAT);
+    assert_string_equal(f.err.where, "phi3.rope.scaling.type");
+    assert_error_says(&f.err, "rope_factors_long.weight");
+    assert_error_says(&f.err, "missing");
     fixture_close(&f);
 }
 
@@ -245,8 +428,14 @@ static void test_stored_types(void **state)
         { MODEL_LLAMA, "attention.layer_norm_rms_epsilon", 1, FLOATS },
         { MODEL_LLAMA, "rope.freq_base", 100, FLOATS },
         { MODEL_LLAMA, "rope.scaling.factor", 2, FLOATS },
+        { MODEL_LLAMA, "rope.scaling.attn_factor", 1, FLOATS },
+        { MODEL_GEMMA2, "attn_logit_softcapping", 3, FLOATS },
         { MODEL_GEMMA3, "final_logit_softcapping", 0, FLOATS },
         { MODEL_GEMMA3, "attention.sliding_window", 5, INTS },
+        { MODEL_GEMMA2, "attention.sliding_window", 5, INTS },
+        { MODEL_GEMMA2, "attention.sliding_window_pattern", 2, INTS },
+        { MODEL_PHI3, "attention.sliding_window", 5, INTS },
+        { MODEL_PHI3, "rope.scaling.original_context_length", 30, INTS },
         { MODEL_QWEN2VL, "rope.dimension_sections", 8, 0 },
         { MODEL_LLAMA, "rope.scaling.type", 0, 0 },
         { MODEL_LLAMA, "general.architecture", 0, 0 },
@@ -336,6 +525,12 @@ static const int_case INT_CASES[] = {
     { MODEL_LLAMA, "rope.dimension_count", GGUF_U32, 18, { "18", "2..16" } },
     { MODEL_GEMMA3, "attention.sliding_window", GGUF_U32, 0, { "0", "1..2147483647" } }, /* H-064 */
     { MODEL_GEMMA3, "attention.sliding_window", GGUF_U32, 0xffffffff, { "4294967295", NULL } },
+    { MODEL_GEMMA2, "attention.sliding_window", GGUF_U32, 0, { "0", "1..2147483647" } },
+    { MODEL_PHI3, "attention.sliding_window", GGUF_I32, -1, { "-1", "0..2147483647" } },
+    { MODEL_GEMMA2, "attention.sliding_window_pattern", GGUF_U32, 0, { "0", "1..4294967295" } },
+    { MODEL_GEMMA3, "attention.sliding_window_pattern", GGUF_I32, -6, { "-6", "1..4294967295" } },
+    { MODEL_PHI3, "rope.scaling.original_context_length", GGUF_U32, 0, { "0", "1..2147483647" } },
+    { MODEL_PHI3, "rope.scaling.original_context_length", GGUF_U64, -1, { "18446744073709551615", NULL } },
     { MODEL_LLAMA, "expert_used_count", GGUF_U32, 2, { "2", "0" } },                     /* H-062 */
 };
 
@@ -478,7 +673,9 @@ static void refuses_float(const char *suffix, double v, bool as_f64, const char 
 
 static void test_floats(void **state) /* H-030 */
 {
-    static const char *const keys[] = { "attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.scaling.factor" };
+    static const char *const keys[] = { "attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.scaling.factor",
+                                        "rope.scaling.attn_factor", "attn_logit_softcapping",
+                                        "final_logit_softcapping" };
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(keys); i++) {
         for (int f64 = 0; f64 < 2; f64++) {
@@ -493,6 +690,9 @@ static void test_floats(void **state) /* H-030 */
     refuses_float("rope.freq_base", 0.5, false, "0.5");
     refuses_float("rope.scaling.factor", 0, false, "is 0,");
     refuses_float("rope.scaling.factor", 1e-45, false, NULL);
+    refuses_float("rope.scaling.attn_factor", 0, false, "is 0,");
+    refuses_float("rope.scaling.attn_factor", 2000, false, "is 2000,");
+    refuses_float("final_logit_softcapping", 2e9, false, "0..1e+09");
     refuses_float("attention.layer_norm_rms_epsilon", 2, false, "is 2,");
 }
 
@@ -520,16 +720,6 @@ static void test_refused_features(void **state)
         assert_printable(f.err.message);
         fixture_close(&f);
     }
-    for (int i = 0; i < 2; i++) {
-        static const char *const keys[] = { "llama.attn_logit_softcapping", "llama.final_logit_softcapping" };
-        gguf_build *capped = model_build(&s);
-        gguf_build_f32(capped, keys[i], 30);
-        fixture f;
-        assert_status(fixture_load(&f, capped), &f.err, EINF_E_UNSUPPORTED);
-        assert_string_equal(f.err.where, keys[i]);
-        assert_error_says(&f.err, "asks for 30");
-        fixture_close(&f);
-    }
     gguf_build *b = model_build(&s); /* H-062: more used than there are */
     gguf_build_u32(b, "llama.expert_count", 4);
     gguf_build_u32(b, "llama.expert_used_count", 5);
@@ -543,6 +733,8 @@ static void test_architectures(void **state) /* H-066 */
 {
     static const struct { const char *name; size_t n; const char *says; } cases[] = {
         { "mamba", 5, "'mamba'" },
+        { "qwen3moe", 8, "'qwen3moe'" },
+        { "phimoe", 6, "'phimoe'" },
         { "", 0, "''" },
         { "LLAMA", 5, "'LLAMA'" },
         { "llama ", 6, "'llama '" },
@@ -564,7 +756,7 @@ static void test_architectures(void **state) /* H-066 */
         assert_status(fixture_load(&f, b), &f.err, EINF_E_UNSUPPORTED);
         assert_string_equal(f.err.where, "general.architecture");
         assert_error_says(&f.err, cases[i].says);
-        assert_error_says(&f.err, "llama, qwen2, qwen2vl, gemma3");
+        assert_error_says(&f.err, "llama, qwen2, qwen2vl, qwen3, gemma2, gemma3, phi3, smollm3");
         assert_printable(f.err.message);
         fixture_close(&f);
     }
@@ -581,35 +773,6 @@ static void test_architectures(void **state) /* H-066 */
     assert_error_says(&f.err, "\xc3\xbc\xc3\xbc");
     assert_true(strlen(f.err.message) < 200);
     fixture_close(&f);
-}
-
-/* H-068: a part of a split model is not a model; the message says which part. */
-static void test_split_files(void **state)
-{
-    static const struct { uint16_t count, no; const char *says; } cases[] = {
-        { 3, 0, "part 1 of 3" }, { 3, 2, "part 3 of 3" }, { 65535, 65534, "part 65535 of 65535" },
-    };
-    (void)state;
-    const model_spec s = small(MODEL_LLAMA);
-    fixture f;
-    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
-        gguf_build *b = model_build(&s);
-        gguf_build_u16(b, "split.count", cases[i].count);
-        gguf_build_u16(b, "split.no", cases[i].no);
-        assert_status(fixture_load(&f, b), &f.err, EINF_E_UNSUPPORTED);
-        assert_string_equal(f.err.where, "split.count");
-        assert_error_says(&f.err, cases[i].says);
-        fixture_close(&f);
-    }
-    static const uint16_t wrong[][2] = { { 3, 3 }, { 2, 65535 } };
-    for (size_t i = 0; i < TEST_COUNT(wrong); i++) {
-        gguf_build *b = model_build(&s);
-        gguf_build_u16(b, "split.count", wrong[i][0]);
-        gguf_build_u16(b, "split.no", wrong[i][1]);
-        assert_status(fixture_load(&f, b), &f.err, EINF_E_FORMAT);
-        assert_string_equal(f.err.where, "split.no");
-        fixture_close(&f);
-    }
 }
 
 /* A file of a vocabulary alone says so, instead of naming a tensor that nobody expected. */
@@ -637,6 +800,12 @@ int main(void)
         cmocka_unit_test(test_optional_keys),
         cmocka_unit_test(test_linear_scaling),
         cmocka_unit_test(test_gemma_27b_scale),
+        cmocka_unit_test(test_gemma2_defaults),
+        cmocka_unit_test(test_soft_caps),
+        cmocka_unit_test(test_phi3_without_window),
+        cmocka_unit_test(test_window_pattern),
+        cmocka_unit_test(test_rope_magnitude),
+        cmocka_unit_test(test_longrope_type),
         cmocka_unit_test(test_three_sections),
         cmocka_unit_test(test_harmless_nonsense),
         cmocka_unit_test(test_required_keys),
@@ -649,7 +818,6 @@ int main(void)
         cmocka_unit_test(test_floats),
         cmocka_unit_test(test_refused_features),
         cmocka_unit_test(test_architectures),
-        cmocka_unit_test(test_split_files),
         cmocka_unit_test(test_no_tensors),
     };
     return cmocka_run_group_tests_name("model_config", tests, NULL, NULL);

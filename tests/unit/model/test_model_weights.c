@@ -11,7 +11,7 @@ static model_spec small(model_family family)
 {
     model_spec s = model_preset(family);
     s.vocab = MODEL_NO_VOCAB;
-    if (family == MODEL_GEMMA3) s.n_layer = 2;
+    s.n_layer = 2;
     return s;
 }
 
@@ -30,13 +30,20 @@ static const uint8_t *data_of(const fixture *f, const char *name)
     return einf__gguf_tensor_data(&f->g, t);
 }
 
-static void assert_matrix(const fixture *f, const einf__matrix *m, const char *name, int64_t n_in, int64_t n_out)
+/* Rows [first, first + n_out) of a tensor. */
+static void assert_rows(const fixture *f, const einf__matrix *m, const char *name, int64_t first, int64_t n_in,
+                        int64_t n_out)
 {
-    assert_ptr_equal(m->data, data_of(f, name));
+    assert_ptr_equal(m->data, data_of(f, name) + first * n_in * 4);
     assert_int_equal(m->type, EINF__F32);
     assert_int_equal(m->n_in, n_in);
     assert_int_equal(m->n_out, n_out);
     assert_int_equal(m->row_bytes, n_in * 4);
+}
+
+static void assert_matrix(const fixture *f, const einf__matrix *m, const char *name, int64_t n_in, int64_t n_out)
+{
+    assert_rows(f, m, name, 0, n_in, n_out);
 }
 
 static void assert_vector(const fixture *f, const float *v, const char *name, size_t n)
@@ -52,7 +59,9 @@ static void test_every_tensor_is_bound(void **state)
     (void)state;
     for (int i = 0; i < MODEL_N_FAMILIES; i++) {
         const model_spec s = small((model_family)i);
-        const bool bias = i == MODEL_QWEN2 || i == MODEL_QWEN2VL, gemma = i == MODEL_GEMMA3;
+        const bool bias = i == MODEL_QWEN2 || i == MODEL_QWEN2VL, fused = i == MODEL_PHI3;
+        const bool qk_norms = i == MODEL_GEMMA3 || i == MODEL_QWEN3;
+        const bool post_norms = i == MODEL_GEMMA2 || i == MODEL_GEMMA3;
         const int64_t q = 4 * s.k_dim, k = 2 * s.k_dim;
         fixture f;
         assert_ok(fixture_load(&f, model_build(&s)), &f.err);
@@ -62,16 +71,23 @@ static void test_every_tensor_is_bound(void **state)
         assert_vector(&f, w->output_norm, "output_norm.weight", 64);
         if (s.rope_freqs) assert_vector(&f, w->rope_factors, "rope_freqs.weight", s.n_rot / 2);
         else assert_null(w->rope_factors);
+        if (s.original_ctx) {
+            assert_vector(&f, w->rope_factors_long, "rope_factors_long.weight", s.n_rot / 2);
+            assert_vector(&f, w->rope_factors_short, "rope_factors_short.weight", s.n_rot / 2);
+        } else {
+            assert_null(w->rope_factors_long);
+            assert_null(w->rope_factors_short);
+        }
 
         const einf__layer_weights *l = &w->layers[1];
         assert_vector(&f, l->attn_norm, "blk.1.attn_norm.weight", 64);
-        assert_matrix(&f, &l->q, "blk.1.attn_q.weight", 64, q);
-        assert_matrix(&f, &l->k, "blk.1.attn_k.weight", 64, k);
-        assert_matrix(&f, &l->v, "blk.1.attn_v.weight", 64, k);
+        assert_rows(&f, &l->q, fused ? "blk.1.attn_qkv.weight" : "blk.1.attn_q.weight", 0, 64, q);
+        assert_rows(&f, &l->k, fused ? "blk.1.attn_qkv.weight" : "blk.1.attn_k.weight", fused ? q : 0, 64, k);
+        assert_rows(&f, &l->v, fused ? "blk.1.attn_qkv.weight" : "blk.1.attn_v.weight", fused ? q + k : 0, 64, k);
         assert_matrix(&f, &l->o, "blk.1.attn_output.weight", q, 64);
         assert_vector(&f, l->ffn_norm, "blk.1.ffn_norm.weight", 64);
-        assert_matrix(&f, &l->gate, "blk.1.ffn_gate.weight", 64, 96);
-        assert_matrix(&f, &l->up, "blk.1.ffn_up.weight", 64, 96);
+        assert_rows(&f, &l->gate, fused ? "blk.1.ffn_up.weight" : "blk.1.ffn_gate.weight", 0, 64, 96);
+        assert_rows(&f, &l->up, "blk.1.ffn_up.weight", fused ? 96 : 0, 64, 96);
         assert_matrix(&f, &l->down, "blk.1.ffn_down.weight", 96, 64);
         if (bias) {
             assert_vector(&f, l->q.bias, "blk.1.attn_q.bias", (size_t)q);
@@ -83,14 +99,17 @@ static void test_every_tensor_is_bound(void **state)
             assert_null(l->v.bias);
         }
         assert_null(l->o.bias);
-        if (gemma) {
+        if (qk_norms) {
             assert_vector(&f, l->q_norm, "blk.1.attn_q_norm.weight", s.k_dim);
             assert_vector(&f, l->k_norm, "blk.1.attn_k_norm.weight", s.k_dim);
-            assert_vector(&f, l->attn_post_norm, "blk.1.post_attention_norm.weight", 64);
-            assert_vector(&f, l->ffn_post_norm, "blk.1.post_ffw_norm.weight", 64);
         } else {
             assert_null(l->q_norm);
             assert_null(l->k_norm);
+        }
+        if (post_norms) {
+            assert_vector(&f, l->attn_post_norm, "blk.1.post_attention_norm.weight", 64);
+            assert_vector(&f, l->ffn_post_norm, "blk.1.post_ffw_norm.weight", 64);
+        } else {
             assert_null(l->attn_post_norm);
             assert_null(l->ffn_post_norm);
         }
@@ -175,13 +194,17 @@ static void test_half_vectors(void **state)
     }
 }
 
-/* Biases that a family of ours does not have: without them every answer would be wrong. */
-static void test_refused_biases(void **state)
+/* Biases and norms that a family of ours does not have: without them every answer would be wrong. */
+static void test_refused_tensors(void **state)
 {
     static const struct { model_family family; const char *name; } cases[] = {
         { MODEL_LLAMA, "blk.0.attn_q.bias" }, { MODEL_LLAMA, "blk.0.attn_output.bias" },
         { MODEL_LLAMA, "blk.0.ffn_up.bias" }, { MODEL_QWEN2, "blk.0.attn_output.bias" },
-        { MODEL_GEMMA3, "output.bias" },
+        { MODEL_GEMMA3, "output.bias" },      { MODEL_QWEN3, "blk.0.attn_q.bias" },
+        { MODEL_PHI3, "blk.0.attn_qkv.bias" }, { MODEL_PHI3, "blk.0.ffn_gate_inp.weight" },
+        { MODEL_LLAMA, "blk.0.attn_qkv.weight" }, { MODEL_QWEN2, "blk.0.attn_q_norm.weight" },
+        { MODEL_GEMMA2, "blk.0.attn_k_norm.weight" }, { MODEL_QWEN3, "blk.0.post_ffw_norm.weight" },
+        { MODEL_LLAMA, "blk.0.post_attention_norm.weight" }, { MODEL_LLAMA, "rope_factors_long.weight" },
     };
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
@@ -401,13 +424,62 @@ static void test_contradictions(void **state)
     }
 }
 
+/* The same of fused tensors, whose rows are those of several matrices. */
+static void test_contradictions_of_fused(void **state)
+{
+    static const struct { const char *key; uint32_t v; const char *blames, *says; } cases[] = {
+        { "phi3.attention.head_count_kv", 1, "blk.0.attn_qkv.weight", "expected [64, 96]" },
+        { "phi3.attention.head_count_kv", 4, "blk.0.attn_qkv.weight", "expected [64, 192]" },
+        { "phi3.feed_forward_length", 48, "blk.0.ffn_up.weight", "expected [64, 96]" },
+        { "phi3.feed_forward_length", 192, "blk.0.ffn_up.weight", "expected [64, 384]" },
+        { "phi3.rope.dimension_count", 14, "rope_factors_short.weight", "expected [7, 1]" },
+    };
+    (void)state;
+    const model_spec s = small(MODEL_PHI3);
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        gguf_build *b = model_build(&s);
+        gguf_build_drop_kv(b, cases[i].key);
+        gguf_build_u32(b, cases[i].key, cases[i].v);
+        fixture f;
+        assert_status(fixture_load(&f, b), &f.err, EINF_E_FORMAT);
+        assert_string_equal(f.err.where, cases[i].blames);
+        assert_error_says(&f.err, cases[i].says);
+        fixture_close(&f);
+    }
+}
+
+/* Ranges of rows in blocks: each begins where a row does. */
+static void test_fused_blocks(void **state)
+{
+    static const uint32_t types[] = { MODEL_Q4_0, MODEL_Q8_0, MODEL_Q4_K, MODEL_Q6_K };
+    static const size_t row_bytes[] = { 144, 272, 144, 210 };
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(types); i++) {
+        model_spec s = small(MODEL_PHI3);
+        s.n_embd = 256;
+        s.type = types[i];
+        fixture f;
+        assert_ok(fixture_load(&f, model_build(&s)), &f.err);
+        const einf__layer_weights *l = &f.weights.layers[1];
+        const uint8_t *qkv = data_of(&f, "blk.1.attn_qkv.weight"), *up = data_of(&f, "blk.1.ffn_up.weight");
+        assert_int_equal(l->q.row_bytes, row_bytes[i]);
+        assert_ptr_equal(l->q.data, qkv);
+        assert_ptr_equal(l->k.data, qkv + 64 * row_bytes[i]);
+        assert_ptr_equal(l->v.data, qkv + 96 * row_bytes[i]);
+        assert_ptr_equal(l->gate.data, up);
+        assert_ptr_equal(l->up.data, up + 96 * row_bytes[i]);
+        assert_int_equal(l->v.n_out, 32);
+        assert_int_equal(l->up.n_out, 96);
+        fixture_close(&f);
+    }
+}
+
 /* --------------------------------------------------------------------------------------------------- types -- */
 
 /* Types that ggml knows and this build does not compute with. */
 static const struct { uint32_t type; const char *name; } UNSUPPORTED[] = {
-    { 9, "Q8_1" },   { 15, "Q8_K" },  { 16, "IQ2_XXS" }, { 17, "IQ2_XS" }, { 18, "IQ3_XXS" }, { 19, "IQ1_S" },
-    { 21, "IQ3_S" }, { 22, "IQ2_S" }, { 24, "I8" },      { 25, "I16" },    { 26, "I32" },     { 27, "I64" },
-    { 28, "F64" },   { 29, "IQ1_M" }, { 34, "TQ1_0" },   { 35, "TQ2_0" },  { 39, "MXFP4" },
+    { 9, "Q8_1" }, { 15, "Q8_K" }, { 24, "I8" },    { 25, "I16" },  { 26, "I32" },
+    { 27, "I64" }, { 28, "F64" },  { 40, "NVFP4" }, { 41, "Q1_0" }, { 42, "Q2_0" },
 };
 
 static void test_unsupported_types(void **state)
@@ -465,18 +537,26 @@ static void test_quantised_vectors(void **state)
 static void test_rope_factors_must_divide(void **state)
 {
     static const float bad[] = { 0.0f, -1.0f, NAN, INFINITY };
+    static const struct { model_family family; const char *name; uint64_t n; } tensors[] = {
+        { MODEL_LLAMA, "rope_freqs.weight", 8 },
+        { MODEL_PHI3, "rope_factors_long.weight", 6 },
+        { MODEL_PHI3, "rope_factors_short.weight", 6 },
+    };
     (void)state;
-    const model_spec s = small(MODEL_LLAMA);
-    for (size_t i = 0; i < TEST_COUNT(bad); i++) {
+    for (size_t i = 0; i < TEST_COUNT(bad) * TEST_COUNT(tensors); i++) {
+        const model_spec s = small(tensors[i % 3].family);
+        const char *name = tensors[i % 3].name;
+        const uint64_t n = tensors[i % 3].n;
         float factors[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
-        factors[5] = bad[i];
+        factors[5] = bad[i / 3];
         gguf_build *b = model_build(&s);
-        gguf_build_drop_tensor(b, "rope_freqs.weight");
-        gguf_build_tensor(b, "rope_freqs.weight", 0, 1, (uint64_t[]){ 8 }, factors, sizeof factors);
+        gguf_build_drop_tensor(b, name);
+        gguf_build_tensor(b, name, 0, 1, &n, factors, n * sizeof *factors);
         fixture f;
         assert_status(fixture_load(&f, b), &f.err, EINF_E_FORMAT);
-        assert_string_equal(f.err.where, "rope_freqs.weight");
+        assert_string_equal(f.err.where, name);
         assert_error_says(&f.err, "element 5");
+        assert_int_equal(f.err.offset, einf__gguf_find_tensor(&f.g, name)->offset);
         fixture_close(&f);
     }
 }
@@ -553,7 +633,7 @@ int main(void)
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_weight_types),
         cmocka_unit_test(test_half_vectors),
-        cmocka_unit_test(test_refused_biases),
+        cmocka_unit_test(test_refused_tensors),
         cmocka_unit_test(test_unused_tensors),
         cmocka_unit_test(test_output_of_its_own),
         cmocka_unit_test(test_odd_shapes),
@@ -562,6 +642,8 @@ int main(void)
         cmocka_unit_test(test_wrong_shapes),
         cmocka_unit_test(test_trailing_ones),
         cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_contradictions_of_fused),
+        cmocka_unit_test(test_fused_blocks),
         cmocka_unit_test(test_unsupported_types),
         cmocka_unit_test(test_quantised_vectors),
         cmocka_unit_test(test_rope_factors_must_divide),
