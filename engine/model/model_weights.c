@@ -238,6 +238,8 @@ static const struct { const char *name; unsigned feature; } MEANINGFUL[] = {
     { "blk.0.attn_qkv.bias", 0 },
     { "blk.0.attn_q_norm.weight", EINF__QK_NORM },
     { "blk.0.attn_k_norm.weight", EINF__QK_NORM },
+    { "blk.0.attn_q.scale", 0 }, /* of weights whose blocks hold only part of the scale */
+    { "blk.0.ffn_up.scale", 0 },
     { "blk.0.attn_output.bias", 0 },
     { "blk.0.attn_norm.bias", 0 },
     { "blk.0.post_attention_norm.weight", EINF__POST_NORMS },

@@ -2,6 +2,7 @@
  * jinja_filters.c - the filters of Jinja that chat templates use: value|name(arguments).
  */
 #include <math.h>
+#include <stdio.h>
 
 #include "engine/text/jinja_private.h"
 
@@ -11,6 +12,8 @@ static einf_status text_of(einf__render *r, const einf__value *v, const einf__st
 }
 
 /* -------------------------------------------------------------------------------------------------- strings -- */
+
+static bool is_word_break(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || (c && strchr("-({[<", c)); }
 
 /* A filter of strings that is a method, too: trim, upper, ... */
 static einf_status by_method(einf__render *r, const char *name, const einf__value *self, const einf__args *args,
@@ -30,9 +33,25 @@ static einf_status by_method(einf__render *r, const char *name, const einf__valu
 BY_METHOD(filter_trim, "strip")
 BY_METHOD(filter_upper, "upper")
 BY_METHOD(filter_lower, "lower")
-BY_METHOD(filter_title, "title")
 BY_METHOD(filter_capitalize, "capitalize")
 BY_METHOD(filter_replace, "replace")
+
+/* Unlike the method: words begin behind blanks, hyphens and opening brackets alone. */
+static einf_status filter_title(einf__render *r, const einf__value *self, const einf__args *args, einf__value *out)
+{
+    einf__value text = { .kind = EINF__V_STRING }, piece, changed;
+    einf__text_out o = { NULL, NULL, 0, 0 };
+    EINF_TRY(text_of(r, self, &text.string));
+    const einf__string *s = text.string;
+    for (uint32_t at = 0, end; at < s->n; at = end) {
+        const bool between = is_word_break(s->p[at]);
+        for (end = at; end < s->n && is_word_break(s->p[end]) == between;) end++;
+        EINF_TRY(einf__substring(r, s, at, end, &piece));
+        EINF_TRY(filter_capitalize(r, &piece, args, &changed));
+        EINF_TRY(einf__out_string(r, &o, between ? piece.string : changed.string));
+    }
+    return einf__out_take(r, &o, out);
+}
 
 static einf_status filter_string(einf__render *r, const einf__value *self, const einf__args *args, einf__value *out)
 {
@@ -567,6 +586,16 @@ static einf_status filter_abs(einf__render *r, const einf__value *self, const ei
     return EINF_OK;
 }
 
+/* The double nearest to f's decimal places cut to so many: rounding f * 10^n would round twice. */
+static double round_places(double f, int places)
+{
+    char text[400]; /* 309 digits, a point and 20 places at most */
+    const int n = snprintf(text, sizeof text, "%.*f", places, f);
+    for (int i = 0; i < n; i++)
+        if (text[i] == ',') text[i] = '.'; /* a locale's */
+    return einf__double_of(text, (uint64_t)n);
+}
+
 /* round(precision=0, method="common"|"ceil"|"floor") */
 static einf_status filter_round(einf__render *r, const einf__value *self, const einf__args *args, einf__value *out)
 {
@@ -575,11 +604,14 @@ static einf_status filter_round(einf__render *r, const einf__value *self, const 
     if (!einf__is_number(self)) return einf__tmpl_fail(r, "%s cannot be rounded", einf__type_name(self));
     EINF_TRY(einf__arg_int(r, args, 0, "precision", 0, &precision));
     EINF_TRY(einf__arg_string(r, args, 1, "method", &method));
-    const double scale = pow(10, (double)(precision < -20 ? -20 : precision > 20 ? 20 : precision));
-    const double f = einf__as_double(self) * scale;
-    const double v = method && einf__string_is(method, "ceil") ? ceil(f)
-                   : method && einf__string_is(method, "floor") ? floor(f) : nearbyint(f);
-    *out = einf__real(v / scale);
+    precision = precision < -20 ? -20 : precision > 20 ? 20 : precision;
+    const bool up = method && einf__string_is(method, "ceil"), down = method && einf__string_is(method, "floor");
+    const double f = einf__as_double(self), scale = pow(10, (double)precision);
+    *out = *self;
+    if (up || down) *out = einf__real((up ? ceil(f * scale) : floor(f * scale)) / scale);
+    else if (self->kind == EINF__V_FLOAT && isfinite(f))
+        *out = einf__real(precision < 0 ? nearbyint(f * scale) / scale : round_places(f, (int)precision));
+    else if (precision < 0 && isfinite(f)) *out = einf__integer((int64_t)(nearbyint(f * scale) / scale));
     return EINF_OK;
 }
 

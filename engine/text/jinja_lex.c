@@ -303,8 +303,8 @@ static einf_status lex_tag(lexer *l, uint32_t tag)
     uint32_t end;
     char sign;
     if (l->s[tag + 1] == '#') return lex_comment(l, tag);
-    if (!is_print && is_tag(l, tag, "raw", &end, &sign)) {
-        end_tag(l, end, sign, false);
+    if (!is_print && is_tag(l, tag, "raw", &end, &sign) && sign != '+') { /* Jinja knows no {% raw +%} */
+        end_tag(l, end, sign, true); /* the line end behind it is text, too */
         return lex_raw(l);
     }
     EINF_TRY(push(l, is_print ? EINF__T_PRINT_BEGIN : EINF__T_BLOCK_BEGIN, tag, tag + 2, einf__none()));

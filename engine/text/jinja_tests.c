@@ -123,8 +123,10 @@ static einf_status is_case(einf__render *r, const einf__value *v, const char *fi
                            einf__value *out)
 {
     const einf__args none = { NULL, 0, NULL, 0 };
-    einf__value same, changed;
+    einf__value text = { .kind = EINF__V_STRING }, same, changed;
     bool is, has_letters;
+    EINF_TRY(einf__to_string(r, v, &text.string));
+    v = &text;
     EINF_TRY(einf__filter_find((einf__bytes){ filter, strlen(filter) })->fn(r, v, &none, &same));
     EINF_TRY(einf__filter_find((einf__bytes){ other, strlen(other) })->fn(r, v, &none, &changed));
     EINF_TRY(einf__values_equal(r, v, &same, &is));

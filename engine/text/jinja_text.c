@@ -174,6 +174,7 @@ static einf_status out_ascii(einf__render *r, einf__text_out *o, const char *tex
 
 static einf_status out_repr(einf__render *r, einf__text_out *o, const einf__value *v)
 {
+    if (v->kind == EINF__V_UNDEFINED) return out_ascii(r, o, "Undefined");
     return v->kind == EINF__V_STRING ? out_quoted(r, o, v->string) : einf__out_value(r, o, v);
 }
 
