@@ -46,9 +46,13 @@ static void init_isa(einf__kernels *k, uint32_t cpu)
 
 void einf__kernels_init(einf__kernels *k, uint32_t cpu, const einf_gemm_provider *provider)
 {
-    einf__kernels_init_ref(k);
+    einf__kernels ref = { 0 };
+    einf__kernels_init_ref(&ref);
+    *k = ref;
     init_provider(k, provider);
     init_isa(k, cpu);
+    for (int t = 0; t < EINF__N_DTYPES; t++)
+        k->plain_dot[t] = k->dot[t] == ref.dot[t] && k->gemm_f32 != ref.gemm_f32;
 }
 
 const char *einf__kernel_slot_name(int slot)

@@ -12,6 +12,7 @@
 #ifndef EINF_KERNELS_H
 #define EINF_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <edgeinfer/provider.h>
@@ -108,6 +109,7 @@ typedef struct einf__kernels {
     einf__to_f32_fn to_f32[EINF__N_DTYPES];
     einf__dot_fn dot[EINF__N_DTYPES];
     void *gemm_user;                    /* passed to gemm_f32 */
+    bool plain_dot[EINF__N_DTYPES];     /* the dot is the reference, while gemm_f32 is something faster */
     const char *impl[EINF__N_SLOTS];    /* name of what fills each slot, as "dot_q4_k_avx2" */
 } einf__kernels;
 

@@ -17,6 +17,7 @@ enum {
      * that GEMM can ever be: panels take 15 % longer at 64 columns and 5 % at 512, for which activations stay exact. */
     PANEL_MIN_COLS = 16,
     PANEL_MIN_COLS_256 = 64,
+    PANEL_MIN_COLS_PLAIN = 2, /* of types whose dots are plain C: a fast GEMM wins as soon as it has two columns */
     /* A panel slice, [PANEL_ROWS, PANEL_DEPTH] f32 = 128 KiB: a quarter of the smallest L2 we care for (512 KiB,
      * Cortex-A76). The depth is a multiple of every block size. */
     PANEL_ROWS = 64,
@@ -39,6 +40,7 @@ static bool reads_f32(const einf__compute *c, einf__dtype type)
 bool einf__takes_panels(const einf__compute *c, einf__dtype type, int64_t n_cols)
 {
     if (c->path != EINF__PATH_AUTO) return c->path == EINF__PATH_PANELS;
+    if (c->kernels->plain_dot[type]) return n_cols >= PANEL_MIN_COLS_PLAIN;
     return n_cols >= (!c->exact && einf__dtype_get(type)->block_elems == 256 ? PANEL_MIN_COLS_256 : PANEL_MIN_COLS);
 }
 
