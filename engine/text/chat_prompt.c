@@ -75,14 +75,16 @@ static einf_status put_special(writer *w, int32_t id)
     return einf__ids_push(w->out, id) ? EINF_OK : einf__fail_nomem(w->err, sizeof id, "the tokens of a conversation");
 }
 
-/* A run of markup: the special tokens it spells, and the text between them. */
+/* A run of markup: the special tokens it spells, and the text between them. User-defined tokens are left to the
+ * tokenizer, which looks for them in every text: one may begin in markup and end in a content. */
 static einf_status put_markup(writer *w, const char *text, uint32_t n)
 {
     einf__fragments found = { { NULL, 0 }, 0 };
     einf_status status = einf__special_split(&w->work, text, n, true, &found, w->err);
     const einf__fragment *f = found.list.p;
     for (uint32_t i = 0; i < found.n && status == EINF_OK; i++) {
-        if (f[i].id >= 0) status = put_special(w, f[i].id);
+        const bool is_text = f[i].id < 0 || (w->work.v->attr[f[i].id] & EINF__TOKEN_USER);
+        if (!is_text) status = put_special(w, f[i].id);
         else put_plain(w, text + f[i].begin, f[i].end - f[i].begin);
     }
     einf__buffer_deinit(w->work.mem, &found.list);

@@ -62,9 +62,18 @@ static einf_status binary_ints(const einf__render *r, einf__op op, int64_t a, in
     return EINF_OK;
 }
 
+/* As Python: from the remainder, so that 1 // 0.1 is 9. */
+static double floor_quotient(double a, double b, double *rest)
+{
+    *rest = fmod(a, b);
+    if (*rest != 0 && (*rest < 0) != (b < 0)) *rest += b;
+    const double quotient = (a - *rest) / b, whole = floor(quotient);
+    return quotient - whole > 0.5 ? whole + 1 : whole;
+}
+
 static einf_status binary_doubles(const einf__render *r, einf__op op, double a, double b, einf__value *out)
 {
-    double v = 0;
+    double v = 0, rest = 0;
     switch (op) {
     case EINF__OP_ADD: v = a + b; break;
     case EINF__OP_SUB: v = a - b; break;
@@ -72,8 +81,8 @@ static einf_status binary_doubles(const einf__render *r, einf__op op, double a, 
     case EINF__OP_POW: v = pow(a, b); break;
     default:
         if (b == 0) return einf__tmpl_fail(r, "division by zero");
-        v = op == EINF__OP_DIV ? a / b : op == EINF__OP_FLOORDIV ? floor(a / b) : fmod(a, b);
-        if (op == EINF__OP_MOD && v != 0 && (v < 0) != (b < 0)) v += b;
+        v = op == EINF__OP_DIV ? a / b : floor_quotient(a, b, &rest);
+        if (op == EINF__OP_MOD) v = rest;
     }
     *out = einf__real(v);
     return EINF_OK;
@@ -184,8 +193,8 @@ static einf__value attr_of_loop(const einf__loop *l, const einf__string *name)
     if (einf__string_is(name, "first")) return einf__flag(i == 0);
     if (einf__string_is(name, "last")) return einf__flag(i + 1 == n);
     if (einf__string_is(name, "length")) return einf__integer(n);
-    if (einf__string_is(name, "depth")) return einf__integer(l->depth + 1);
-    if (einf__string_is(name, "depth0")) return einf__integer(l->depth);
+    if (einf__string_is(name, "depth")) return einf__integer(1); /* it counts recursive loops, which we have not */
+    if (einf__string_is(name, "depth0")) return einf__integer(0);
     if (einf__string_is(name, "previtem")) return i > 0 ? l->items->items[i - 1] : einf__undefined("loop.previtem");
     if (einf__string_is(name, "nextitem")) return i + 1 < n ? l->items->items[i + 1] : einf__undefined("loop.nextitem");
     return einf__undefined("an attribute of loop");

@@ -263,7 +263,8 @@ static einf_status filter_map(einf__render *r, const einf__value *self, const ei
     }
     EINF_TRY(iterate_if_true(r, self, &list));
     EINF_TRY(einf__make_list(r, EINF__V_LIST, list->n, out));
-    const einf__args rest = { args->items + 1, args->n ? args->n - 1 : 0, args->named, args->n_named };
+    const uint32_t n_names = args->n ? 1 : 0; /* of the filter; with attribute= there are no items at all */
+    const einf__args rest = { n_names ? args->items + 1 : NULL, args->n - n_names, args->named, args->n_named };
     for (uint32_t i = 0; i < list->n; i++) {
         einf__value v;
         EINF_TRY(einf__tmpl_charge(r, 1));
@@ -291,7 +292,8 @@ static einf_status choose(einf__render *r, const einf__value *self, const einf__
     }
     EINF_TRY(iterate_if_true(r, self, &list));
     EINF_TRY(einf__make_list(r, EINF__V_LIST, 0, out));
-    const einf__args rest = { args->items + n_before, test ? args->n - n_before : 0, args->named, args->n_named };
+    const einf__args rest = { test ? args->items + n_before : NULL, test ? args->n - n_before : 0, args->named,
+                              args->n_named };
     for (uint32_t i = 0; i < list->n; i++) {
         einf__value v = list->items[i], passes;
         EINF_TRY(einf__tmpl_charge(r, 1));
@@ -327,6 +329,14 @@ static einf_status sort_key(einf__render *r, const einf__value *item, const einf
     return EINF_OK;
 }
 
+/* Items that lack the attribute are alike. */
+static einf_status order_keys(einf__render *r, const einf__value *a, const einf__value *b, int *order)
+{
+    *order = 0;
+    if (a->kind == EINF__V_UNDEFINED && b->kind == EINF__V_UNDEFINED) return einf__tmpl_charge(r, 1);
+    return einf__values_order(r, a, b, order);
+}
+
 /* Sort items by keys, stably; both are [n]. */
 static einf_status sort_by(einf__render *r, einf__value *items, einf__value *keys, uint32_t n, bool reverse)
 {
@@ -335,7 +345,7 @@ static einf_status sort_by(einf__render *r, einf__value *items, einf__value *key
         uint32_t at = i;
         for (; at > 0; at--) {
             int order;
-            EINF_TRY(einf__values_order(r, &keys[at - 1], &key, &order)); /* charges: n * n of hostile lists end */
+            EINF_TRY(order_keys(r, &keys[at - 1], &key, &order)); /* charges: n * n of hostile lists end */
             if (reverse ? order >= 0 : order <= 0) break;
             items[at] = items[at - 1];
             keys[at] = keys[at - 1];
@@ -555,10 +565,14 @@ static bool whole_of(const einf__value *v, int64_t *out)
 static einf_status filter_int(einf__render *r, const einf__value *self, const einf__args *args, einf__value *out)
 {
     int64_t i;
+    EINF_TRY(einf__arg_int(r, args, 1, "base", 10, &i));
+    if (i != 10) return einf__tmpl_fail(r, "int reads numbers of base 10, not %lld", (long long)i);
     if (whole_of(self, &i)) {
         *out = einf__integer(i);
         return EINF_OK;
     }
+    double f;
+    if (number_of(self, &f) && !isnan(f)) return einf__tmpl_fail(r, "int: a number is beyond 64 bits");
     EINF_TRY(einf__arg_int(r, args, 0, "default", 0, &i));
     *out = einf__integer(i);
     return EINF_OK;
@@ -582,7 +596,7 @@ static einf_status filter_abs(einf__render *r, const einf__value *self, const ei
     if (!einf__is_number(self)) return einf__tmpl_fail(r, "%s has no absolute value", einf__type_name(self));
     if (self->kind == EINF__V_FLOAT) *out = einf__real(fabs(self->f));
     else if (einf__as_double(self) < 0) return einf__binary(r, EINF__OP_SUB, &zero, self, out);
-    else *out = *self;
+    else *out = self->kind == EINF__V_BOOL ? einf__integer(self->flag) : *self;
     return EINF_OK;
 }
 
@@ -607,7 +621,7 @@ static einf_status filter_round(einf__render *r, const einf__value *self, const 
     precision = precision < -20 ? -20 : precision > 20 ? 20 : precision;
     const bool up = method && einf__string_is(method, "ceil"), down = method && einf__string_is(method, "floor");
     const double f = einf__as_double(self), scale = pow(10, (double)precision);
-    *out = *self;
+    *out = self->kind == EINF__V_BOOL ? einf__integer(self->flag) : *self;
     if (up || down) *out = einf__real((up ? ceil(f * scale) : floor(f * scale)) / scale);
     else if (self->kind == EINF__V_FLOAT && isfinite(f))
         *out = einf__real(precision < 0 ? nearbyint(f * scale) / scale : round_places(f, (int)precision));

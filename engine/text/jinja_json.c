@@ -87,11 +87,12 @@ static einf_status read_primitive(reader *j, const jsmntok_t *t, einf__value *ou
     else {
         int64_t v = 0;
         const bool minus = text.p[0] == '-';
+        bool beyond = false;
         for (uint64_t i = minus; i < text.n; i++)
-            if (__builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, text.p[i] - '0', &v))
-                return bad(j, (uint32_t)t->start, "a whole number beyond 64 bits");
-        if (!minus && v == INT64_MIN) return bad(j, (uint32_t)t->start, "a whole number beyond 64 bits");
-        *out = einf__integer(minus ? v : -v);
+            beyond |= __builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, text.p[i] - '0', &v);
+        beyond |= !minus && v == INT64_MIN;
+        if (beyond) *out = einf__real(einf__double_of(text.p, text.n)); /* as most readers of JSON do */
+        else *out = einf__integer(minus ? v : -v);
     }
     return EINF_OK;
 }

@@ -15,6 +15,7 @@ typedef struct lexer {
 } lexer;
 
 static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_line_end(char c) { return c == '\n' || c == '\r'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static bool is_name(char c)
 {
@@ -84,7 +85,7 @@ static uint32_t text_end(const lexer *l, uint32_t begin, uint32_t end, char sign
     if (sign == '-') return to;
     if (sign == '+' || is_print) return end;
     uint32_t line = end;
-    while (line > begin && l->s[line - 1] != '\n') line--;
+    while (line > begin && !is_line_end(l->s[line - 1])) line--;
     const bool starts_line = line > begin || l->line_start;
     return starts_line && to <= line ? line : end;
 }
@@ -98,9 +99,8 @@ static void end_tag(lexer *l, uint32_t at, char sign, bool is_print)
     } else if (sign != '+' && !is_print) {
         if (at < l->n && l->s[at] == '\r') at++;
         if (at < l->n && l->s[at] == '\n') at++;
-        else if (at > from) at = from;
     }
-    l->line_start = at > from && l->s[at - 1] == '\n';
+    l->line_start = at > from && is_line_end(l->s[at - 1]);
     l->at = at;
 }
 
@@ -163,6 +163,7 @@ static einf_status lex_string(lexer *l)
     EINF__TAKE(l->c, end - begin + 1, text); /* an escape is never shorter than what it names */
     for (uint32_t i = begin + 1; i < end;) {
         if (l->s[i] == '\\') EINF_TRY(escape(l, &i, text, &n));
+        else if (l->s[i] == '\r') text[n++] = '\n', i += begins(l, i, "\r\n") ? 2 : 1;
         else text[n++] = l->s[i++];
     }
     einf__value v;

@@ -28,7 +28,7 @@ static bool is_letter(uint32_t cp)
 
 typedef enum casing { CASE_UPPER, CASE_LOWER, CASE_TITLE, CASE_FIRST } casing;
 
-/* Single characters alone change: "ß" stays as it is, where Python would write "SS". */
+/* Each character becomes one, but for the "ß" that has no capital: other ligatures stay as they are. */
 static einf_status change_case(einf__render *r, const einf__value *self, casing how, einf__value *out)
 {
     const einf__string *s = self->string;
@@ -39,7 +39,12 @@ static einf_status change_case(einf__render *r, const einf__value *self, casing 
         const bool upper = how == CASE_UPPER || (how == CASE_TITLE && !in_word) || (how == CASE_FIRST && at == 0);
         const utf8proc_int32_t to = upper ? utf8proc_toupper((utf8proc_int32_t)cp)
                                           : utf8proc_tolower((utf8proc_int32_t)cp);
-        EINF_TRY(put(r, &o, s, at, (uint32_t)to));
+        if (upper && cp == 0xdf) {
+            EINF_TRY(put(r, &o, s, at, 'S'));
+            EINF_TRY(put(r, &o, s, at, how == CASE_UPPER ? 'S' : 's'));
+        } else {
+            EINF_TRY(put(r, &o, s, at, (uint32_t)to));
+        }
         in_word = is_letter(cp);
     }
     return einf__out_take(r, &o, out);
@@ -109,7 +114,7 @@ static einf_status strip(einf__render *r, const einf__value *self, const einf__a
 {
     const einf__string *s = self->string, *chars;
     EINF_TRY(einf__arg_string(r, args, 0, "chars", &chars));
-    EINF_TRY(einf__tmpl_charge(r, (uint64_t)s->n / 16 * (chars ? 1 + chars->n / 16 : 1)));
+    EINF_TRY(einf__tmpl_charge(r, (uint64_t)s->n / 16 * (chars ? 1 + chars->n / 2 : 1)));
     const uint32_t begin = left ? strip_left(s, chars, 0, s->n) : 0;
     const uint32_t end = right ? strip_right(s, chars, begin, s->n) : s->n;
     return einf__substring(r, s, begin, end, out);
@@ -144,21 +149,31 @@ static bool has_at(const einf__string *s, uint32_t at, const einf__string *part)
     return s->n - at >= part->n && memcmp(s->p + at, part->p, part->n) == 0;
 }
 
-/* Where part stands in s from `from` on, UINT32_MAX nowhere; the last place when last. */
-static uint32_t find(const einf__string *s, const einf__string *part, uint32_t from, uint32_t to, bool last)
+/* Where part stands in s from `from` on; UINT32_MAX: nowhere. Linear, which the callers have charged. */
+static uint32_t find_first(const einf__string *s, const einf__string *part, uint32_t from)
 {
-    uint32_t found = UINT32_MAX;
-    if (part->n > to - from) return UINT32_MAX;
-    if (part->n == 0) return last ? to : from;
-    for (uint32_t at = from; at + part->n <= to; at++) {
-        const char *p = memchr(s->p + at, part->p[0], to - part->n + 1 - at);
-        if (!p) break;
-        at = (uint32_t)(p - s->p);
-        if (!has_at(s, at, part)) continue;
-        found = at;
-        if (!last) break;
+    const uint32_t step = 4096 + part->n; /* by stretches: address sanitizer looks at all of one each time */
+    if (part->n == 0) return from;
+    for (; from < s->n && s->n - from >= part->n; from += step) {
+        const uint32_t left = s->n - from, n = left < step + part->n - 1 ? left : step + part->n - 1;
+        const char *p = memmem(s->p + from, n, part->p, part->n);
+        if (p) return (uint32_t)(p - s->p);
     }
-    return found;
+    return UINT32_MAX;
+}
+
+/* The last place of part in the first `to` bytes of s. */
+static einf_status find_last(einf__render *r, const einf__string *s, const einf__string *part, uint32_t to,
+                             uint32_t *out)
+{
+    *out = UINT32_MAX;
+    for (uint32_t at = part->n > to ? 0 : to - part->n + 1; at > 0 && *out == UINT32_MAX; at--) {
+        if (at % 16 == 0) EINF_TRY(einf__tmpl_charge(r, 1));
+        if (part->n && s->p[at - 1] != part->p[0]) continue;
+        EINF_TRY(einf__tmpl_charge(r, part->n / 64));
+        if (has_at(s, at - 1, part)) *out = at - 1;
+    }
+    return EINF_OK;
 }
 
 /* "x".startswith("a") or of any of a tuple. */
@@ -167,6 +182,7 @@ static einf_status has_end(einf__render *r, const einf__value *self, const einf_
 {
     const einf__string *s = self->string;
     const einf__value *v = einf__arg(args, 0, NULL);
+    EINF_TRY(einf__args_most(r, args, 1, "startswith"));
     if (!v || (v->kind != EINF__V_STRING && v->kind != EINF__V_TUPLE))
         return einf__tmpl_fail(r, "startswith and endswith need a string or a tuple of strings");
     const einf__list one = { (einf__value *)(uintptr_t)v, 1, 1 };
@@ -205,7 +221,9 @@ static einf_status find_index(einf__render *r, const einf__value *self, const ei
     EINF_TRY(need_string(r, args, 0, "find", &part));
     EINF_TRY(einf__args_most(r, args, 1, "find"));
     EINF_TRY(einf__tmpl_charge(r, s->n / 8));
-    const uint32_t at = find(s, part, 0, s->n, last);
+    uint32_t at = UINT32_MAX;
+    if (last) EINF_TRY(find_last(r, s, part, s->n, &at));
+    else at = find_first(s, part, 0);
     *out = einf__integer(at == UINT32_MAX ? -1 : characters_before(s, at));
     return EINF_OK;
 }
@@ -236,7 +254,7 @@ static einf_status str_count(einf__render *r, const einf__value *self, const ein
         EINF_TRY(einf__length(r, self, &n));
         n++;
     } else {
-        for (uint32_t at = 0; (at = find(s, part, at, s->n, false)) != UINT32_MAX; at += part->n) n++;
+        for (uint32_t at = 0; (at = find_first(s, part, at)) != UINT32_MAX; at += part->n) n++;
     }
     *out = einf__integer(n);
     return EINF_OK;
@@ -257,7 +275,7 @@ static einf_status split_at_space(einf__render *r, const einf__string *s, int64_
 {
     for (uint32_t at = strip_left(s, NULL, 0, s->n); at < s->n;) {
         uint32_t end = at, used;
-        if (most >= 0 && list->n == most) return push_part(r, list, s, at, strip_right(s, NULL, at, s->n));
+        if (most >= 0 && list->n == most) return push_part(r, list, s, at, s->n);
         while (end < s->n && !is_space(einf__utf8_get(s->p + end, s->n - end, &used))) end += used;
         EINF_TRY(push_part(r, list, s, at, end));
         at = strip_left(s, NULL, end, s->n);
@@ -269,7 +287,7 @@ static einf_status split_at(einf__render *r, const einf__string *s, const einf__
                             einf__list *list)
 {
     uint32_t at = 0, found;
-    while ((most < 0 || list->n < most) && (found = find(s, by, at, s->n, false)) != UINT32_MAX) {
+    while ((most < 0 || list->n < most) && (found = find_first(s, by, at)) != UINT32_MAX) {
         EINF_TRY(push_part(r, list, s, at, found));
         at = found + by->n;
     }
@@ -289,8 +307,9 @@ static einf_status rsplit_at(einf__render *r, const einf__string *s, const einf_
                              einf__list *list)
 {
     uint32_t end = s->n, found;
-    while ((most < 0 || list->n < most) && (found = find(s, by, 0, end, true)) != UINT32_MAX) {
-        EINF_TRY(einf__tmpl_charge(r, end / 8));
+    while (most < 0 || list->n < most) {
+        EINF_TRY(find_last(r, s, by, end, &found));
+        if (found == UINT32_MAX) break;
         EINF_TRY(push_part(r, list, s, found + by->n, end));
         end = found;
     }
@@ -345,7 +364,11 @@ static einf_status cut(einf__render *r, const einf__value *self, const einf__arg
     EINF_TRY(need_string(r, args, 0, "partition", &by));
     if (by->n == 0) return einf__tmpl_fail(r, "partition needs a separator that is not empty");
     EINF_TRY(einf__make_list(r, EINF__V_TUPLE, 3, out));
-    const uint32_t found = find(s, by, 0, s->n, last), end = last ? 0 : s->n;
+    const uint32_t end = last ? 0 : s->n;
+    uint32_t found = UINT32_MAX;
+    EINF_TRY(einf__tmpl_charge(r, s->n / 16));
+    if (last) EINF_TRY(find_last(r, s, by, s->n, &found));
+    else found = find_first(s, by, 0);
     EINF_TRY(push_part(r, out->list, s, 0, found == UINT32_MAX ? end : found));
     EINF_TRY(push_part(r, out->list, s, found == UINT32_MAX ? end : found, found == UINT32_MAX ? end : found + by->n));
     return push_part(r, out->list, s, found == UINT32_MAX ? end : found + by->n, s->n);
@@ -374,8 +397,9 @@ static einf_status str_replace(einf__render *r, const einf__value *self, const e
     EINF_TRY(einf__tmpl_charge(r, s->n / 8));
     uint32_t at = 0;
     for (int64_t n = 0; most < 0 || n < most; n++) {
-        uint32_t found = find(s, old, at, s->n, false), next = found + old->n, used = 0;
+        uint32_t found = find_first(s, old, at), used = 0;
         if (found == UINT32_MAX) break;
+        uint32_t next = found + old->n;
         EINF_TRY(einf__tmpl_charge(r, 1));
         if (old->n == 0) { /* before every character, and at the end */
             EINF_TRY(einf__out_string(r, &o, new));

@@ -92,7 +92,7 @@ typedef struct einf__map {
 /* The variable `loop`. */
 typedef struct einf__loop {
     const einf__list *items;
-    uint32_t i, depth;
+    uint32_t i;
     einf__value changed; /* of loop.changed(); UNDEFINED before the first */
 } einf__loop;
 

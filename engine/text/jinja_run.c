@@ -93,21 +93,15 @@ static einf_status loop_items(einf__render *r, const einf__block *b, const einf_
     return EINF_OK;
 }
 
-static uint32_t loop_depth(const einf__render *r)
-{
-    static const einf__string name = { "loop", NULL, 4, true };
-    const einf__value outer = einf__tmpl_look_up(r, &name);
-    return outer.kind == EINF__V_LOOP ? outer.loop->depth + 1 : 0;
-}
-
 static einf_status run_loop(einf__render *r, const einf__block *b)
 {
     static const einf__string name = { "loop", NULL, 4, true };
     const einf__list *items;
     einf__loop *loop;
+    bool completed = false;
     EINF_TRY(loop_items(r, b, &items));
     EINF__ALLOC(r, sizeof *loop, loop);
-    *loop = (einf__loop){ .items = items, .depth = loop_depth(r), .changed = einf__undefined(NULL) };
+    *loop = (einf__loop){ .items = items, .changed = einf__undefined(NULL) };
     const einf__value loop_value = { .kind = EINF__V_LOOP, .loop = loop };
     for (; loop->i < items->n; loop->i++) {
         einf__scope *before;
@@ -117,9 +111,10 @@ static einf_status run_loop(einf__render *r, const einf__block *b)
         EINF_TRY(assign(r, b->target, &items->items[loop->i]));
         EINF_TRY(einf__tmpl_run(r, b->body, &stop));
         r->scope = before;
+        completed |= stop == EINF__B_TEXT;
         if (stop == EINF__B_BREAK) break;
     }
-    if (items->n > 0 || !b->other) return EINF_OK;
+    if (completed || !b->other) return EINF_OK; /* Jinja: "else" unless some round came to its end */
     einf__scope *before;
     einf__block_kind stop;
     EINF_TRY(open_scope(r, r->scope, &before));
@@ -155,12 +150,16 @@ static einf_status capture_filtered(einf__render *r, const einf__block *b, einf_
     return EINF_OK;
 }
 
-static bool is_param(const einf__signature *s, const einf__string *name)
+/* The number of a parameter; n_params when there is none of that name. */
+static uint32_t param_of(const einf__signature *s, const einf__string *name)
 {
-    for (uint32_t i = 0; i < s->n_params; i++)
-        if (einf__string_equal(s->params[i], name)) return true;
-    return false;
+    uint32_t i = 0;
+    while (i < s->n_params && !einf__string_equal(s->params[i], name)) i++;
+    return i;
 }
+
+/* As much of a name as a message has room for. */
+static int name_bytes(const einf__string *name) { return name->n < 40 ? (int)name->n : 40; }
 
 /* varargs and kwargs: what the parameters do not take. */
 static einf_status define_rest(einf__render *r, const einf__signature *s, const einf__args *args)
@@ -169,7 +168,7 @@ static einf_status define_rest(einf__render *r, const einf__signature *s, const 
     einf__value rest;
     if (args->n > s->n_params && !s->uses_varargs)
         return einf__tmpl_fail(r, "macro \"%.*s\" takes at most %u arguments, not %u",
-                               s->name->n < 40 ? (int)s->name->n : 40, s->name->p, s->n_params, args->n);
+                               name_bytes(s->name), s->name->p, s->n_params, args->n);
     if (s->uses_varargs) {
         EINF_TRY(einf__make_list(r, EINF__V_TUPLE, 0, &rest));
         for (uint32_t i = s->n_params; i < args->n; i++) EINF_TRY(einf__list_push(r, rest.list, args->items[i]));
@@ -178,7 +177,11 @@ static einf_status define_rest(einf__render *r, const einf__signature *s, const 
     EINF_TRY(einf__make_map(r, EINF__V_MAP, &rest));
     for (uint32_t i = 0; i < args->n_named; i++) {
         const einf__string *name = args->named[i].name;
-        if (is_param(s, name)) continue;
+        const uint32_t i_param = param_of(s, name);
+        if (i_param < args->n && i_param < s->n_params)
+            return einf__tmpl_fail(r, "macro \"%.*s\" is given its parameter \"%.*s\" twice", name_bytes(s->name),
+                                   s->name->p, name_bytes(name), name->p);
+        if (i_param < s->n_params) continue;
         if (s->uses_caller && einf__string_is(name, "caller")) {
             EINF_TRY(einf__tmpl_define(r, name, args->named[i].value));
         } else if (s->uses_kwargs) {
@@ -186,8 +189,7 @@ static einf_status define_rest(einf__render *r, const einf__signature *s, const 
                                    args->named[i].value));
         } else {
             return einf__tmpl_fail(r, "macro \"%.*s\" has no parameter \"%.*s\"",
-                                   s->name->n < 40 ? (int)s->name->n : 40, s->name->p,
-                                   name->n < 40 ? (int)name->n : 40, name->p);
+                                   name_bytes(s->name), s->name->p, name_bytes(name), name->p);
         }
     }
     return s->uses_kwargs ? einf__tmpl_define(r, &kwargs, rest) : EINF_OK;
@@ -377,11 +379,11 @@ static einf_status define_text(einf__render *r, const char *name, einf__value va
     return einf__tmpl_define(r, key.string, value);
 }
 
-static einf_status set_member(einf__render *r, einf__map *m, const char *name, einf__bytes text)
+static einf_status set_member(einf__render *r, einf__map *m, const char *name, einf__bytes text, bool markup)
 {
     einf__value key, value;
     EINF_TRY(einf__make_string(r, name, strlen(name), true, &key));
-    if (text.p) EINF_TRY(einf__make_string(r, text.p, text.n, false, &value));
+    if (text.p) EINF_TRY(einf__make_string(r, text.p, text.n, markup, &value));
     else value = einf__none();
     return einf__map_set(r, m, key, value);
 }
@@ -394,11 +396,22 @@ static einf_status parse_object(einf__render *r, einf__bytes text, const char *w
                       einf__type_name(out));
 }
 
+/* A role that is a word spells no token by itself, but '<|' + role + '|>' of a template does, and is meant to. */
+static bool is_word(einf__bytes role)
+{
+    for (uint64_t i = 0; i < role.n; i++) {
+        const char c = role.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+            return false;
+    }
+    return true;
+}
+
 static einf_status make_message(einf__render *r, const einf__template_message *m, einf__value *out)
 {
     EINF_TRY(einf__make_map(r, EINF__V_MAP, out));
-    EINF_TRY(set_member(r, out->map, "role", m->role));
-    EINF_TRY(set_member(r, out->map, "content", m->content));
+    EINF_TRY(set_member(r, out->map, "role", m->role, is_word(m->role)));
+    EINF_TRY(set_member(r, out->map, "content", m->content, false));
     if (!m->extra_json.p) return EINF_OK;
     einf__value extra;
     EINF_TRY(parse_object(r, m->extra_json, "extra_json", &extra));

@@ -29,7 +29,8 @@ KIND_TEST(is_sequence, einf__is_sequence(v) || v->kind == EINF__V_STRING || v->k
                        v->kind == EINF__V_UNDEFINED)
 KIND_TEST(is_iterable, einf__is_sequence(v) || v->kind == EINF__V_STRING || v->kind == EINF__V_MAP ||
                        v->kind == EINF__V_UNDEFINED || v->kind == EINF__V_LOOP)
-KIND_TEST(is_callable, v->kind == EINF__V_MACRO || v->kind == EINF__V_METHOD || v->kind == EINF__V_FUNCTION)
+KIND_TEST(is_callable, v->kind == EINF__V_MACRO || v->kind == EINF__V_METHOD || v->kind == EINF__V_FUNCTION ||
+                       v->kind == EINF__V_UNDEFINED) /* Jinja's can be called, to fail then */
 
 /* The one argument of a test. */
 static einf_status need_arg(einf__render *r, const einf__args *args, const einf__value **out)
@@ -183,6 +184,7 @@ static einf_status global_range(einf__render *r, const einf__value *self, const 
     int64_t begin = 0, end, step;
     (void)self;
     EINF_TRY(einf__args_most(r, args, 3, "range"));
+    if (args->n == 0) return einf__tmpl_fail(r, "range needs to know where to end");
     EINF_TRY(einf__arg_int(r, args, 0, NULL, 0, &end));
     if (args->n > 1) {
         begin = end;

@@ -284,6 +284,8 @@ einf_status einf__format(einf__render *r, const einf__string *format, const einf
             EINF_TRY(out_conversion(r, &o, ++i < format->n ? format->p[i] : ' ', values, n, &i_value));
         }
     }
-    if (i_value < n) return einf__tmpl_fail(r, "a format has fewer places than the %u values", n);
+    const bool may_stay = n == 1 && (values[0].kind == EINF__V_LIST || values[0].kind == EINF__V_MAP ||
+                                     values[0].kind == EINF__V_UNDEFINED); /* Python does not miss these */
+    if (i_value < n && !may_stay) return einf__tmpl_fail(r, "a format has fewer places than the %u values", n);
     return einf__out_take(r, &o, out);
 }

@@ -43,11 +43,10 @@ typedef struct einf__template_var {
     einf__bytes text;  /* of TEXT and JSON */
     bool flag;         /* of BOOL */
     bool markup;       /* TEXT: trusted, as bos_token; everything else is input */
-    bool is_default;   /* more_json may give another */
 } einf__template_var;
 
-/* One message: role, content ({NULL, 0}: none) and the members of a JSON object (or {NULL, 0}) beside them, which come
- * last and so may replace them. */
+/* One message: role (markup when it is a word, for templates that write '<|' + role + '|>'), content ({NULL, 0}: none)
+ * and the members of a JSON object (or {NULL, 0}) beside them, which come last and so may replace them. */
 typedef struct einf__template_message {
     einf__bytes role, content, extra_json;
 } einf__template_message;

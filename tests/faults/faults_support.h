@@ -41,6 +41,7 @@ static inline void world_open(world *w, model_family family)
     const model_spec spec = model_preset(family);
     fixture_open(&w->f, &spec, NULL);
     einf_session_config c = EINF_INIT(einf_session_config);
+    c.n_ctx = 256;
     c.force_path = 1; /* the same logits however a prompt is split into calls */
     assert_ok(einf_session_create(w->f.m, &c, &w->f.s, &w->f.err), &w->f.err);
     w->dir = test_temp_dir();

@@ -32,7 +32,7 @@ search() { # search PROGRAM
         state) room=16384 ;;
         *) room=4096 ;;
     esac
-    set -- "$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=$room -print_final_stats=1 \
+    set -- "$1" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=2048 -max_len=$room -print_final_stats=1 \
         -artifact_prefix="$dir/findings/$name/" "$dir/corpus/$name" "$dir/seeds/$name"
     [ -d "tests/fuzz/regressions/$name" ] && set -- "$@" "tests/fuzz/regressions/$name"
     if "$@" >"$log" 2>&1; then verdict=ok; else verdict=FAIL; fi

@@ -3,7 +3,7 @@
  *
  * Input: a byte of which the lowest bit says which of the two, a byte that chooses the conversation or the program, and
  * the rest. In the second case the rest is cut at bytes 0x1e into a message's content, its JSON, the tools, and the
- * variables. Promised: an answer within a moment and within MOST_MEMORY, the same every time; a refusal that says
+ * variables. Promised: an answer within a moment and within MOST_BYTES, the same every time; a refusal that says
  * where; and that what a user wrote is never marked as the template's own.
  */
 #include "tests/fuzz/fuzz.h"
@@ -11,12 +11,16 @@
 
 #include <cjson/cJSON.h>
 
-#include "engine/text/template.h"
+#include "engine/text/jinja_private.h"
 #include "tests/support/vocab_build.h"
 
 const char fuzz_name[] = "template";
 
-enum { N_FIELDS = 4, FIELD_END = 0x1e, NOW_S = 1700000000, MAX_MEMORY = 256 << 20 };
+enum {
+    N_FIELDS = 4, FIELD_END = 0x1e, NOW_S = 1700000000,
+    /* values, and text with its marks, of two renders */
+    MOST_BYTES = EINF__TMPL_MAX_MEMORY + 4 * EINF__TMPL_MAX_OUTPUT + (16 << 20)
+};
 
 /* What no template writes by itself: U+E000, private use. */
 #define USER "\xee\x80\x80"
@@ -110,7 +114,7 @@ static void render_twice(einf__bytes source, const einf__template_input *in, boo
         return;
     }
     einf__rendered r[2] = { { .mem = &mem }, { .mem = &mem } };
-    const double start_s = seconds();
+    const clock_t start = clock();
     for (int i = 0; i < 2; i++) {
         err = test_error();
         const einf_status status = einf__template_render(t, in, &r[i], &err);
@@ -118,7 +122,7 @@ static void render_twice(einf__bytes source, const einf__template_input *in, boo
         else check_refused(status, &err, json);
         if (status != EINF_OK) assert_true(!r[i].text && !r[i].markup && r[i].n_bytes == 0);
     }
-    assert_true(seconds() - start_s < 8);
+    assert_true(clock() - start < 8 * (clock_t)CLOCKS_PER_SEC);
     assert_int_equal(r[0].n_bytes, r[1].n_bytes);
     if (r[0].n_bytes) assert_memory_equal(r[0].text, r[1].text, (size_t)r[0].n_bytes);
     einf__rendered_deinit(&r[0]);
@@ -171,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     heap.peak_bytes = 0;
     render_twice(source, &in, json);
     assert_int_equal(heap.n_live, 0);
-    assert_true(heap.peak_bytes < MAX_MEMORY);
+    assert_true(heap.peak_bytes < MOST_BYTES);
     return 0;
 }
 

@@ -53,15 +53,28 @@ static inline double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* A refusal that a person can act on, and that no terminal obeys. */
+/* A refusal that a person can act on, and that no terminal obeys. What a template raises are its own words. */
 static inline void assert_good_refusal(einf_status status, const einf_error *err)
 {
     assert_true(status < 0 && status != EINF_E_STATE);
     assert_int_equal(err->code, status);
-    assert_true(strlen(err->message) >= 10);
+    assert_true(strlen(err->message) >= (status == EINF_E_TEMPLATE ? 1 : 10));
     const char *const texts[] = { err->message, err->where, err->hint };
     for (size_t i = 0; i < TEST_COUNT(texts); i++)
         for (const char *p = texts[i]; *p; p++) assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
+}
+
+/* Lay a message out by the file's template. */
+static inline void render(const einf_model *m)
+{
+    einf_error err = test_error();
+    einf_message message = EINF_INIT(einf_message);
+    char text[256];
+    uint64_t n;
+    message.role = "user";
+    message.content = "the tea";
+    const einf_status status = einf_chat_render(m, &message, 1, NULL, text, sizeof text, &n, &err);
+    if (status != EINF_OK) assert_good_refusal(status, &err);
 }
 
 /* Ask a model for everything it can tell. */
@@ -83,6 +96,7 @@ static inline void ask(const einf_model *m)
         assert_ok(einf_model_get_tensor(m, i, &t, &err), &err);
     }
     if (!(info.loaded & EINF_LOAD_VOCAB)) return;
+    render(m);
     static const char text[] = "the tea <|im_end|> \xff\xc3\xbc \xf0\x9f";
     int32_t ids[64];
     char back[256];

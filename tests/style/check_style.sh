@@ -10,7 +10,7 @@ report() { # report RULE: prints the lines on stdin under the rule, if there are
     lines=$(cat)
     [ -n "$lines" ] || return 0
     echo "FAIL  $1" | tee -a "$failures"
-    echo "$lines" | head -40 | sed 's/^/      /'
+    printf '%s\n' "$lines" | head -40 | sed 's/^/      /'
 }
 sources=$(find include engine blas cli bench tests profiler vision quant -name '*.[ch]' 2>/dev/null | sort)
 product=$(echo "$sources" | grep -v '^tests/')

@@ -207,6 +207,8 @@ bool test_has_tsan(void)
 #endif
 }
 
+double test_patience_s(void) { return test_has_asan() || test_has_tsan() || test_is_emulated() ? 60 : 5; }
+
 /* --------------------------------------------------------------------------------------------------- memory -- */
 
 enum { FRONT_BYTES = 64, FILL_BYTES = 16 << 20 };

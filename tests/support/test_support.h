@@ -64,6 +64,9 @@ bool test_has_asan(void);
 bool test_has_tsan(void);
 /** True under QEMU's user mode, where limits on address space do not hold and each mapped page costs time. */
 bool test_is_emulated(void);
+/** Seconds that a step of moments may take on a busy machine before it counts as hanging: more under sanitizers and
+ *  emulators. */
+double test_patience_s(void);
 
 /* --------------------------------------------------------------------------------------------------- memory -- */
 

@@ -339,19 +339,31 @@ static void test_come_and_go(void **state)
 
 /* ------------------------------------------------------------------------------------------------ text -- */
 
+/* Ids of the prompt as it is, or laid out as a message by the one template of the model. */
+static einf_status ids_of(job *j, bool as_message, int32_t *ids, uint64_t *n)
+{
+    einf_message message = EINF_INIT(einf_message);
+    message.role = "user";
+    message.content = PROMPT;
+    j->err = test_error();
+    if (as_message) return einf_chat_tokenize(j->h->m, &message, 1, NULL, ids, 256, n, &j->err);
+    return einf_tokenize(j->h->m, PROMPT, sizeof PROMPT - 1, 0, ids, 256, n, &j->err);
+}
+
 static void *tokenize_often(void *arg)
 {
     job *j = arg;
-    int32_t ids[256], first[256];
-    uint64_t n = 0, n_first = 0;
+    int32_t ids[256], first[2][256];
+    uint64_t n = 0, n_first[2] = { 0 };
     for (int i = 0; i < j->n_rounds && j->status == EINF_OK; i++) {
+        const bool as_message = j->which && i % 2;
         char back[1024];
         uint64_t n_back;
-        j->err = test_error();
-        j->status = einf_tokenize(j->h->m, PROMPT, sizeof PROMPT - 1, 0, ids, 256, &n, &j->err);
+        j->status = ids_of(j, as_message, ids, &n);
         if (j->status != EINF_OK) break;
-        if (i == 0) memcpy(first, ids, sizeof ids), n_first = n;
-        if (n != n_first || memcmp(first, ids, (size_t)n * sizeof *ids) != 0) j->status = EINF_E_INTERNAL;
+        if (i < 2) memcpy(first[as_message], ids, sizeof ids), n_first[as_message] = n;
+        if (n != n_first[as_message] || memcmp(first[as_message], ids, (size_t)n * sizeof *ids) != 0)
+            j->status = EINF_E_INTERNAL;
         else j->status = einf_detokenize(j->h->m, ids, n, 0, back, sizeof back, &n_back, &j->err);
     }
     return NULL;
@@ -368,6 +380,7 @@ static void test_tokenize_in_threads(void **state)
         memset(jobs, 0, sizeof jobs);
         for (int i = 0; i < N_THREADS; i++) {
             jobs[i].h = &h;
+            jobs[i].which = model_preset((model_family)family).chat_template != NULL;
             jobs[i].n_rounds = 100;
             start(&threads[i], tokenize_often, &jobs[i]);
         }

@@ -23,22 +23,23 @@ static void unescape(char *text)
     *to = '\0';
 }
 
-/* Cut the next column off a line; "" when there is none. */
-static char *next_column(char **line)
+/* Cut the next column off a line; "" when there is none. The variables are JSON, which escapes by itself. */
+static char *next_column(char **line, bool escaped)
 {
     static char none[1];
     if (!*line) return none;
     char *column = *line, *tab = strchr(column, '\t');
     if (tab) *tab = '\0';
     *line = tab ? tab + 1 : NULL;
-    unescape(column);
+    if (escaped) unescape(column);
     return column;
 }
 
 static bool check_case(unsigned number, char *line)
 {
     char *rest = line;
-    const char *source = next_column(&rest), *vars = next_column(&rest), *expected = next_column(&rest);
+    const char *source = next_column(&rest, true), *vars = next_column(&rest, false);
+    const char *expected = next_column(&rest, true);
     outcome o = render_text(source, *vars ? vars : "{}");
     const bool failed = o.status != EINF_OK, should_fail = strcmp(expected, "!") == 0;
     bool ok = failed == should_fail && (failed || strcmp(o.text, expected) == 0) && strlen(o.text) == o.n_bytes;
@@ -88,7 +89,7 @@ static int render_lines(void)
     for (ssize_t n; (n = getline(&line, &cap, stdin)) > 0;) {
         if (line[n - 1] == '\n') line[n - 1] = '\0';
         char *rest = line;
-        const char *source = next_column(&rest), *vars = next_column(&rest);
+        const char *source = next_column(&rest, true), *vars = next_column(&rest, false);
         outcome o = render_text(source, *vars ? vars : "{}");
         if (o.status == EINF_OK) print_escaped(o.text, o.n_bytes);
         else putchar('!'), print_escaped(o.err.message, strlen(o.err.message));
