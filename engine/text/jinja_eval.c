@@ -90,11 +90,16 @@ static einf_status binary_doubles(const einf__render *r, einf__op op, double a, 
 
 /* ----------------------------------------------------------------------------------------- strings and lists -- */
 
+/* Templates build prompts by `text = text ~ more`. Where the left side is the whole of the last result, the right side
+ * goes behind it, and nobody notices: others see the bytes up to their own length. */
 static einf_status concat(einf__render *r, const einf__value *a, const einf__value *b, einf__value *out)
 {
     einf__text_out o = { NULL, NULL, 0, 0 };
-    EINF_TRY(einf__out_value(r, &o, a));
+    if (a->kind == EINF__V_STRING && a->string->n > 0 && a->string->p == r->joined.p && a->string->n == r->joined.n)
+        o = r->joined;
+    else EINF_TRY(einf__out_value(r, &o, a));
     EINF_TRY(einf__out_value(r, &o, b));
+    r->joined = o;
     return einf__out_take(r, &o, out);
 }
 

@@ -284,6 +284,7 @@ typedef struct einf__render {
     einf__pile pile;
     einf__scope *scope;
     einf__text_out *out;
+    einf__text_out joined;   /* the last concatenation: what is put behind it, is put there in place */
     uint64_t steps, written; /* nodes and items so far; bytes of text so far */
     uint32_t depth;
     uint32_t at;             /* byte of the source that is being evaluated */

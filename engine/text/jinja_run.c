@@ -69,7 +69,8 @@ static einf_status assign(einf__render *r, const einf__expr *target, const einf_
 
 /* --------------------------------------------------------------------------------------------------- loops -- */
 
-/* The items that pass the loop's own condition. */
+/* The items that pass the loop's own condition. All are asked before the first round; Jinja asks as it goes, which
+ * only a condition on what the body changes would notice. */
 static einf_status loop_items(einf__render *r, const einf__block *b, const einf__list **out)
 {
     einf__value v, kept;

@@ -53,6 +53,7 @@ einf_status einf__out_string(einf__render *r, einf__text_out *o, const einf__str
 einf_status einf__out_take(einf__render *r, const einf__text_out *o, einf__value *out)
 {
     einf__string *s;
+    EINF_TRY(einf__tmpl_charge(r, o->n / 256)); /* for the look at all marks */
     EINF__ALLOC(r, sizeof *s, s);
     *s = (einf__string){ o->n ? o->p : "", o->marks, o->n, true };
     if (o->n == 0 || (o->marks[0] == o->marks[o->n - 1] && memcmp(o->marks, o->marks + 1, o->n - 1) == 0)) {

@@ -18,7 +18,7 @@
 
 const char fuzz_name[] = "state";
 
-enum { N_SESSIONS = 3, N_VOCAB = 320, N_CTX = 24, N_ROWS = 3 };
+enum { N_SESSIONS = 4, N_VOCAB = 320, N_CTX = 24, N_ROWS = 3 };
 
 static const int32_t IDS[] = { 270, 271, 272, 273, 274, 275, 276, 277, 278, 279 };
 
@@ -45,12 +45,14 @@ static void make_sessions(void)
     einf_error err = test_error();
     model_spec spec = model_preset(MODEL_LLAMA);
     spec.n_layer = 1;
+    spec.k_dim = spec.v_dim = spec.n_rot = 32; /* a block of Q8_0 */
     host_open(&h);
     model = model_file(&spec, &n_bytes);
     assert_ok(einf_model_open_memory(h.rt, model, n_bytes, NULL, &m, &err), &err);
     for (int i = 0; i < N_SESSIONS; i++) {
         einf_session_config c = EINF_INIT(einf_session_config);
         c.n_ctx = N_CTX;
+        c.kv_type = i == 3 ? EINF_KV_Q8_0 : EINF_KV_F16;
         c.exact = i == 1;
         c.deterministic = i == 2;
         c.force_path = i == 0;

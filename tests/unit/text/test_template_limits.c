@@ -64,7 +64,7 @@ static void test_limits_of_a_render(void **state)
         { "{{ [1] * 10**9 }}", "the template" },
         { "{{ [] * 10**18 }}", "steps" },
         { "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(99) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
-          "MiB of text" },
+          "the template" },
         { "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}",
           "the template" },
         { "{% set l = [1] %}{% for i in range(99) %}{% set x = l.extend(l) %}{% endfor %}", "the template" },
@@ -151,6 +151,20 @@ static void test_limits_of_a_source(void **state)
         free(source);
     }
     assert_int_equal(n_wrong, 0);
+}
+
+/* A prompt of a megabyte, put together piece by piece, costs its length; older pieces stay as they were. */
+static void test_long_prompt(void **state)
+{
+    (void)state;
+    outcome o = render_text("{% set ns = namespace(s='', kept='') %}"
+                            "{% for i in range(2000) %}{% set ns.s = ns.s ~ 'x' * 500 ~ '\\n' %}"
+                            "{% if i == 0 %}{% set ns.kept = ns.s %}{% set other = ns.kept ~ 'y' %}{% endif %}"
+                            "{% endfor %}{{ ns.s|length }} {{ ns.kept|length }} "
+                            "{{ (ns.kept ~ 'z')[-2:]|tojson }} {{ ns.s[501] }}", "{}");
+    assert_int_equal(o.status, EINF_OK);
+    assert_string_equal(o.text, "1002000 501 \"\\nz\" x");
+    outcome_free(&o);
 }
 
 static void test_empty(void **state)
@@ -526,7 +540,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_limits_of_a_render, begin_test),
         cmocka_unit_test_setup(test_limits_of_a_source, begin_test),
-        cmocka_unit_test_setup(test_empty, begin_test),
+        cmocka_unit_test_setup(test_long_prompt, begin_test), cmocka_unit_test_setup(test_empty, begin_test),
         cmocka_unit_test_setup(test_places, begin_test),
         cmocka_unit_test_setup(test_refusals, begin_test),
         cmocka_unit_test_setup(test_unknown_builtins, begin_test),
