@@ -16,8 +16,8 @@ enum {
     EINF__TMPL_MAX_SOURCE = 1 << 20,      /* bytes of a template; the longest in use are 20 KiB */
     EINF__TMPL_MAX_DEPTH = 200,           /* of nested expressions, blocks, calls and JSON: C stack below 512 KiB */
     EINF__TMPL_MAX_STEPS = 20 * 1000 * 1000, /* nodes evaluated and items looked at: a second or two */
-    EINF__TMPL_MAX_OUTPUT = 64 << 20,     /* bytes of text, the result included */
-    EINF__TMPL_MAX_MEMORY = 256 << 20     /* bytes of values */
+    EINF__TMPL_MAX_OUTPUT = 32 << 20,     /* bytes of text, the result included */
+    EINF__TMPL_MAX_MEMORY = 128 << 20     /* bytes of values */
 };
 
 /* ------------------------------------------------------------------------------------------------ memory -- */
