@@ -254,7 +254,7 @@ check-tsan: ## what threads do to one another, under the thread sanitizer
 check-tsan-now: $(THREADED)
 	$(Q)tests/run.sh $^
 # Another CPU: what asks which one it is, and what computes.
-COMPUTING := $(foreach l,base kernels model,$(call unit_of,$l)) $B/tests/checkkern $(filter %_logits %_stories,$(SUITES))
+COMPUTING := $(foreach l,base kernels model,$(call unit_of,$l)) $B/tests/checkkern $(filter %_logits,$(SUITES))
 # Pages of 16 KiB: what maps files, carves memory or asks for the size of a page.
 PAGED := $(call unit_of,base) $(call unit_of,gguf) $(filter %truncation %hostile_files,$(SUITES))
 check-aarch64: ## the suite for aarch64, cross-compiled, under QEMU: Cortex-A76, every feature, pages of 16 KiB

@@ -56,7 +56,7 @@ static void test_stories260k(void **state)
     free(expected);
 }
 
-/* Ask every held-out question; returns how many answers were right to the letter. */
+/* Ask every held-out question, under an emulator every 20th; returns how many answers were right to the letter. */
 static int ask_all(const char *model_path, char *questions, int *n_asked)
 {
     golden g = golden_open(model_path, 0);
@@ -66,7 +66,10 @@ static int ask_all(const char *model_path, char *questions, int *n_asked)
     int n_right = 0;
     *n_asked = 0;
     char *save = NULL;
+    const int every = test_is_emulated() ? 20 : 1;
+    int i_line = 0;
     for (char *line = strtok_r(questions, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (i_line++ % every != 0) continue;
         char *question = strchr(line, '\t') + 1;
         char *answer = strchr(question, '\t');
         *answer++ = '\0';
@@ -94,8 +97,8 @@ static void test_small_world(void **state)
     const int n_right = ask_all(*state, questions, &n_asked);
     free(questions);
     printf("%s: %d of %d answers right\n", (const char *)*state, n_right, n_asked);
-    assert_int_equal(n_asked, 240);
-    assert_true(n_right >= 211);
+    assert_int_equal(n_asked, test_is_emulated() ? 12 : 240);
+    assert_true(n_right * 240 >= n_asked * (n_asked == 240 ? 211 : 190)); /* of 12, 10 */
 }
 
 int main(void)
