@@ -72,9 +72,10 @@ static bool fail_kth(fault_call call, uint64_t k, int32_t n, int code, einf_stat
     assert_true(err.hint[0] != '\0');
     assert_null(rt);
     assert_int_equal(heap.n_live, 0);
-    for (int i = 0; i < 2000 && n_threads() != n_before; i++) /* a joined thread lingers in the list for a moment */
+    const bool counts = !test_is_emulated(); /* an emulator has threads of its own */
+    for (int i = 0; counts && i < 2000 && n_threads() != n_before; i++) /* a joined thread lingers in the list for a moment */
         (void)nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
-    assert_int_equal(n_threads(), n_before);
+    if (counts) assert_int_equal(n_threads(), n_before);
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
     for (int s = 1; s < 32; s++) assert_int_equal(sigismember(&before, s), sigismember(&after, s));
     use(&heap, n);
