@@ -73,7 +73,7 @@ static bool fail_kth(fault_call call, uint64_t k, int32_t n, int code, einf_stat
     assert_null(rt);
     assert_int_equal(heap.n_live, 0);
     const bool counts = !test_is_emulated(); /* an emulator has threads of its own */
-    for (int i = 0; counts && i < 2000 && n_threads() != n_before; i++) /* a joined thread lingers in the list for a moment */
+    for (int i = 0; counts && i < 2000 && n_threads() != n_before; i++) /* a joined thread lingers for a moment */
         (void)nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
     if (counts) assert_int_equal(n_threads(), n_before);
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);

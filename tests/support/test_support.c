@@ -207,7 +207,10 @@ bool test_has_tsan(void)
 #endif
 }
 
-double test_patience_s(void) { return test_has_asan() || test_has_tsan() || test_is_emulated() ? 60 : 5; }
+double test_patience_s(void)
+{
+    return test_is_emulated() ? 300 : test_has_asan() || test_has_tsan() ? 60 : 5;
+}
 
 /* --------------------------------------------------------------------------------------------------- memory -- */
 

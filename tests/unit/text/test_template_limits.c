@@ -5,9 +5,6 @@
 
 #include <pthread.h>
 
-/* Under sanitizers and emulators a second of work takes longer. */
-static double patience_s(void) { return test_has_asan() || test_has_tsan() || test_is_emulated() ? 60 : 5; }
-
 /* Of the running test: it tells all that is wrong before it fails. */
 static unsigned n_wrong;
 static int begin_test(void **state)
@@ -31,7 +28,7 @@ static void check_says(const char *source, const char *vars, einf_status status,
     outcome o = render_text(source, vars);
     check(o.status == status && o.err.code == status && strstr(o.err.message, says), source, &o, status, says);
     outcome_free(&o);
-    if (seconds_now() - begin <= patience_s()) return;
+    if (seconds_now() - begin <= test_patience_s()) return;
     n_wrong++;
     print_error("%.70s took %.1f s\n", source, seconds_now() - begin);
 }
@@ -143,7 +140,7 @@ static void test_limits_of_a_source(void **state)
             print_error("%s%s...: %s\n", wide[i].head, wide[i].text, any.err.message);
             n_wrong++;
         }
-        if (seconds_now() - begin > patience_s()) {
+        if (seconds_now() - begin > test_patience_s()) {
             print_error("%s%s... took %.1f s\n", wide[i].head, wide[i].text, seconds_now() - begin);
             n_wrong++;
         }
@@ -530,7 +527,7 @@ static void test_time(void **state)
     assert_ok(einf__template_render(t, &in, &r, &err), &err);
     const double took_s = seconds_now() - begin;
     print_message("%d messages, %llu bytes: %.2f ms\n", N, (unsigned long long)r.n_bytes, 1e3 * took_s);
-    assert_true(took_s < 0.02 * patience_s());
+    assert_true(took_s < 0.02 * test_patience_s());
     einf__rendered_deinit(&r);
     einf__template_free(&t);
 }
