@@ -154,24 +154,33 @@ check "--template, --var" test "$(at 1 n_prompt)" -gt 8
 check "run --var --stop" test "$(cat "$out")" = "Jonas is in the"
 
 # ------------------------------------------------------------------------------------------------- a terminal --
-terminal() { # terminal ARGS...: the program on a pseudo-terminal; what is written to 3 is typed, $out is the screen
+# terminal ARGS...: the program on a pseudo-terminal; what is written to 3 is typed, $out is the screen. Its exit status
+# goes to a file: script(1) may end before the last line of the screen has reached it.
+terminal() {
     mkfifo "$tmp/keys"
     : >"$out"
-    TERM=xterm timeout 60 script -qefc "$bin chat $model $*; echo code \$?" "$out" <"$tmp/keys" >/dev/null 2>&1 &
+    rm -f "$tmp/status"
+    TERM=xterm timeout 120 script -qefc "$bin chat $model $*; echo \$? >$tmp/status" "$out" <"$tmp/keys" >/dev/null 2>&1 &
     pid=$!
     exec 3>"$tmp/keys"
     rm "$tmp/keys"
 }
-# shows TEXT: within five seconds the screen shows the text, behind what was there when something was last typed.
-shows() {
-    for i in $(seq 50); do
-        screen=$(tail -c +$((seen + 1)) "$out" | tr -d '\r')
-        case $screen in *"$1"*) return 0 ;; esac
+# within COMMAND...: within twenty seconds the command says yes.
+within() {
+    for i in $(seq 200); do
+        "$@" && return 0
         sleep 0.1
     done
     return 1
 }
-type_in() { seen=$(wc -c <"$out"); printf '%b' "$1" >&3; }
+# shows TEXT: the screen comes to show the text, behind what was there when something was last typed.
+screen_has() { case $(tail -c +$((seen + 1)) "$out" | tr -d '\r') in *"$1"*) ;; *) return 1 ;; esac }
+shows() { within screen_has "$1"; }
+press() { seen=$(wc -c <"$out"); printf '%b' "$1" >&3; }
+# A line is typed when the prompt is there: before that the terminal is still in the mode in which Ctrl-D is no key.
+prompted() { test "$(tail -c 2 "$out")" = "> "; }
+type_in() { within prompted; press "$1"; }
+ends() { within test -s "$tmp/status"; exec 3>&-; wait $pid; test "$(cat "$tmp/status")" = "$1"; }
 if timeout 20 script -qefc true /dev/null </dev/null >/dev/null 2>&1; then # needs util-linux and a pseudo-terminal
     : >"$err"; seen=0
     terminal
@@ -189,11 +198,11 @@ if timeout 20 script -qefc true /dev/null </dev/null >/dev/null 2>&1; then # nee
     type_in "/clear\nhalf a li"
     check "/clear" shows "(forgotten)"
     sleep 0.3
-    type_in "\003"
+    press "\003"
     check "Ctrl-C clears the line" shows "^C"
-    type_in "\033[A\033[A\033[A" # up: /clear, /udno, /cost
+    press "\033[A\033[A\033[A" # up: /clear, /udno, /cost
     check "history" shows "/cost"
-    type_in "\n"
+    press "\n"
     check "history: the line is taken" shows "0 messages"
     type_in "/undo\n"
     check "nothing to take back" shows "(there is no question to take back)"
@@ -224,15 +233,14 @@ if timeout 20 script -qefc true /dev/null </dev/null >/dev/null 2>&1; then # nee
     check "/system" shows "the conversation goes on under it"
     check "/system without a text" shows "$(printf 'Be \303\274bung.')"
     type_in "\004"
-    check "Ctrl-D ends" shows "code 0"
-    exec 3>&-; wait $pid
+    check "Ctrl-D ends" ends 0
 
     seen=0
     terminal --ignore-eos -c 100000 -q
     check "quiet: a prompt" shows "> "
     type_in "Hello\n"
     sleep 1
-    type_in "\003"
+    press "\003"
     check "Ctrl-C stops the answer" shows "(stopped; what there is stays in the conversation"
     type_in "/cost\n"
     check "the part of the answer is kept" shows ", 2 messages"
@@ -240,11 +248,10 @@ if timeout 20 script -qefc true /dev/null </dev/null >/dev/null 2>&1; then # nee
     check "/undo takes the part back" shows "(took back: Hello)"
     type_in "again\n"
     sleep 1
-    type_in "\003"
+    press "\003"
     check "and again" shows "(stopped; what there is"
     type_in "/quit\n"
-    check "/quit" shows "code 0"
-    exec 3>&-; wait $pid
+    check "/quit" ends 0
 
     seen=0
     terminal -c 24
@@ -254,7 +261,7 @@ if timeout 20 script -qefc true /dev/null </dev/null >/dev/null 2>&1; then # nee
     type_in "/cost\n"
     check "a full context: the message is taken back" shows "0 messages"
     type_in "\004"
-    exec 3>&-; wait $pid
+    check "a full context: the end" ends 0
 else
     skip "script(1) is not installed, or there is no pseudo-terminal: nothing was tried on one"
 fi
