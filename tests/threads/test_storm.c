@@ -329,9 +329,9 @@ static void test_come_and_go(void **state)
     const uint64_t n_bytes = allocated_bytes(h.rt);
     for (int round = 0; round < 2; round++) cycle_once(&h);
     assert_int_equal(count("/proc/self/fd"), n_fds);
-    for (int i = 0; i < 2000 && count("/proc/self/task") != n_tasks; i++) /* joined, but still in the list */
-        (void)nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
-    assert_int_equal(count("/proc/self/task"), n_tasks);
+    for (int i = 0; i < 2000 && count("/proc/self/task") > n_tasks; i++) /* joined, but still in the list, as some */
+        (void)nanosleep(&(struct timespec){ 0, 1000000 }, NULL);             /* may have been when we first counted */
+    assert_true(count("/proc/self/task") <= n_tasks);
     assert_int_equal(allocated_bytes(h.rt), n_bytes);
     const bool ours_alone = !test_has_asan() && !test_has_tsan() && !test_is_emulated();
     if (ours_alone) assert_true(resident() - n_pages < 1024); /* 4 MiB: arenas of malloc */
