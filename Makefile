@@ -66,9 +66,14 @@ Q := $(if $(filter 1,$V),,@)
 # Inner loops are where no new path is found: fuzzing watches their memory, and does not count their edges.
 $O/engine/kernels/%.o: CONFIG_CFLAGS_fuzz := $(CONFIG_CFLAGS_asan)
 
+AVX512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl
 # One instruction set a translation unit: the suffix of the file says which.
 $O/%_avx2.o: ISA := -mavx2 -mfma -mf16c
+$O/%_avxvnni.o: ISA := -mavx2 -mfma -mf16c -mavxvnni
+$O/%_avx512.o: ISA := $(AVX512)
+$O/%_vnni512.o: ISA := $(AVX512) -mavx512vnni
 $O/%_dotprod.o: ISA := -march=armv8.2-a+dotprod
+$O/%_i8mm.o: ISA := -march=armv8.2-a+dotprod+i8mm
 $O/blas/%.o: ISA = $(BLAS_CFLAGS)
 
 # Asked when first needed, and then once: `make deps` may just have brought them.

@@ -12,10 +12,12 @@
 
 void einf__kernels_init_ref(einf__kernels *k)
 {
+    for (int i = 0; i < EINF__N_SLOTS; i++) k->impl[i] = "none";
     einf__install_dequant_ref(k);
     einf__install_dot_ref(k);
     einf__install_rows_ref(k);
     einf__install_gemm_ref(k);
+    einf__install_panel_ref(k);
     einf__install_attend_ref(k);
 }
 
@@ -31,14 +33,23 @@ static void init_isa(einf__kernels *k, uint32_t cpu)
 {
 #if defined(__x86_64__)
     /* AVX2, FMA and F16C: Intel Haswell to Skylake and Comet Lake (2013-2020), N100 and its kind (2023), AMD Zen to
-     * Zen 3 (2017-2021). Later CPUs, too, until a rung of theirs is written. */
+     * Zen 3 (2017-2021). */
     if (!(cpu & EINF_CPU_AVX2)) return;
     einf__kernels_init_avx2(k);
+    /* 256-bit VNNI: Alder Lake and later client CPUs (2021). */
+    if (cpu & EINF_CPU_AVXVNNI) einf__kernels_init_avxvnni(k);
+    /* AVX-512: Skylake-X (2017); with VNNI: Ice Lake (2019), Zen 4 (2022). */
+    if (!(cpu & EINF_CPU_AVX512)) return;
+    einf__kernels_init_avx512(k);
+    if (cpu & EINF_CPU_VNNI512) einf__kernels_init_vnni512(k);
 #elif defined(__aarch64__)
     /* Every aarch64: Cortex-A53 and A72 (Raspberry Pi 3 and 4). Dot products: Cortex-A76 (Raspberry Pi 5, 2018 on). */
     if (!(cpu & EINF_CPU_NEON)) return;
     einf__kernels_init_neon(k);
-    if (cpu & EINF_CPU_DOTPROD) einf__kernels_init_dotprod(k);
+    if (!(cpu & EINF_CPU_DOTPROD)) return;
+    einf__kernels_init_dotprod(k);
+    /* int8 matrix products: Cortex-X2, Neoverse V1, Apple M2 (2021 on). */
+    if (cpu & EINF_CPU_I8MM) einf__kernels_init_i8mm(k);
 #else
     (void)k, (void)cpu;
 #endif
@@ -62,9 +73,15 @@ const char *einf__kernel_slot_name(int slot)
         EINF__KERNEL_SLOTS(NAME)
 #undef NAME
 #define NAME_TYPED(type, id, text, elems, bytes, acts) \
-        [EINF__SLOT_to_f32 + EINF__##type] = "to_f32[" text "]", [EINF__SLOT_dot + EINF__##type] = "dot[" text "]",
+        [EINF__SLOT_to_f32 + EINF__##type] = "to_f32[" text "]", [EINF__SLOT_dot + EINF__##type] = "dot[" text "]", \
+        [EINF__SLOT_pack + EINF__##type] = "pack[" text "]",
         EINF__DTYPE_MAP(NAME_TYPED)
 #undef NAME_TYPED
+        [EINF__SLOT_panel_mul + EINF__PANEL_NONE] = "panel_mul[none]",
+        [EINF__SLOT_panel_mul + EINF__PANEL_32] = "panel_mul[32]",
+        [EINF__SLOT_panel_mul + EINF__PANEL_32M] = "panel_mul[32m]",
+        [EINF__SLOT_panel_mul + EINF__PANEL_64] = "panel_mul[64]",
+        [EINF__SLOT_panel_mul + EINF__PANEL_128] = "panel_mul[128]",
     };
     return names[slot];
 }

@@ -18,6 +18,9 @@
 #include <edgeinfer/provider.h>
 
 #include "engine/base/dtype.h"
+#include "engine/kernels/panel.h"
+
+struct einf__kernels;
 
 /* |kernel - reference| <= EINF__TOL_REORDER(n) * sum of |products|: n float additions in another order. Of a weight
  * scale * (code - bias) + offset each of the three parts counts as a product: kernels may sum them apart. */
@@ -78,10 +81,42 @@ typedef struct einf__attend {
 #define EINF__ATTEND_MAX_Q 8 /* n_q in 1..8; drivers split larger groups */
 typedef void (*einf__attend_fn)(const einf__attend *a);
 
-/* Single slots: X(field, type, reference). Per-type slots to_f32[] and dot[] come besides. */
+/* The int8 GEMM (panel.h): what packs, what quantises and what multiplies agree on the table's panel_shape, and are
+ * therefore replaced together. */
+
+/** Pack n_rows rows of the slot's type, in 1..mr, row_bytes apart, into a strip of the given form; the rows behind them
+ *  are zeros. n_in: a multiple of the block size and of the form's group. form: einf__panel_finest of the type, or
+ *  PANEL_32, _64, _128. Codes of types without minima are the file's own in PANEL_32 where a group of 32 has one scale;
+ *  otherwise a code is w / scale rounded, scale = max|w| / 127 over the group. k: the table, for parts it shares. */
+typedef void (*einf__pack_fn)(const struct einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
+                              size_t row_bytes, int32_t n_rows, int64_t n_in);
+/** Columns to a tile: x [n_cols, n], x_stride floats apart, n_cols in 1..t->n_cols (the columns behind are zeros), n a
+ *  multiple of the group. t points to where these elements begin. Values as those of quantize_q8, for groups of
+ *  32, 64 or 128. */
+typedef void (*einf__quantize_tile_fn)(const einf__tile *t, const float *x, int64_t x_stride, int32_t n_cols, int64_t n,
+                                       int32_t group);
+/** c[j * mr + i] = strip row i . tile column j, for all mr rows and all t->n_cols columns; c aligned to
+ *  EINF__PANEL_ALIGN. The slot's form is that of the strip. Groups are summed in order, each exactly in integers: an
+ *  element of c has the same bits whatever columns share its call. */
+typedef void (*einf__panel_mul_fn)(float *c, const einf__strip *s, const einf__tile *t, int64_t n_in);
+
+/* The f32 GEMM's inside, for callers that pack by themselves: panels of float_mr rows, [depth, float_mr]. */
+
+/** panel[k * float_mr + i] = a[i * lda + k]; zeros for i in [n_rows, float_mr). n_rows in 1..float_mr. */
+typedef void (*einf__pack_f32_fn)(float *panel, const float *a, int64_t lda, int32_t n_rows, int32_t depth);
+/** c[j * ldc + i] = (add: +=) sum over k of panel[k * float_mr + i] * b[j * ldb + k], for i in [0, float_mr), j in
+ *  [0, n_cols). panel aligned to EINF__PANEL_ALIGN. An element has the same bits whatever columns share its call. */
+typedef void (*einf__mul_f32_fn)(float *c, int64_t ldc, const float *panel, int32_t depth, const float *b, int64_t ldb,
+                                 int32_t n_cols, bool add);
+
+/* Single slots: X(field, type, reference). Slots of a type, to_f32[], dot[] and pack[], and those of
+ * a form, panel_mul[], come besides. */
 #define EINF__KERNEL_SLOTS(X) \
     X(quantize_q8, einf__quantize_q8_fn) \
+    X(quantize_tile, einf__quantize_tile_fn) \
     X(gemm_f32,    einf__gemm_fn) \
+    X(pack_f32,    einf__pack_f32_fn) \
+    X(mul_f32,     einf__mul_f32_fn) \
     X(rms_norm,    einf__rms_norm_fn) \
     X(add,         einf__add_fn) \
     X(swiglu,      einf__glu_fn) \
@@ -99,7 +134,9 @@ enum {
 #undef EINF__SLOT_ENUM
     EINF__SLOT_to_f32,                                    /* + einf__dtype */
     EINF__SLOT_dot = EINF__SLOT_to_f32 + EINF__N_DTYPES,  /* + einf__dtype */
-    EINF__N_SLOTS = EINF__SLOT_dot + EINF__N_DTYPES
+    EINF__SLOT_pack = EINF__SLOT_dot + EINF__N_DTYPES,    /* + einf__dtype; empty for floats */
+    EINF__SLOT_panel_mul = EINF__SLOT_pack + EINF__N_DTYPES, /* + einf__panel_form; empty for PANEL_NONE */
+    EINF__N_SLOTS = EINF__SLOT_panel_mul + EINF__N_PANEL_FORMS
 };
 
 typedef struct einf__kernels {
@@ -108,6 +145,12 @@ typedef struct einf__kernels {
 #undef EINF__SLOT_FIELD
     einf__to_f32_fn to_f32[EINF__N_DTYPES];
     einf__dot_fn dot[EINF__N_DTYPES];
+    einf__pack_fn pack[EINF__N_DTYPES];
+    einf__panel_mul_fn panel_mul[EINF__N_PANEL_FORMS];
+    einf__panel_shape panel_shape;
+    einf__panel_form panel_form[EINF__N_DTYPES]; /* what a type is packed to by default */
+    bool fast_panels;                   /* panel_mul is faster than gemm_f32: what batches take */
+    int32_t float_mr;                   /* of pack_f32 and mul_f32: a multiple of 4, at most EINF__PANEL_MAX_ROWS */
     void *gemm_user;                    /* passed to gemm_f32 */
     bool plain_dot[EINF__N_DTYPES];     /* the dot is the reference, while gemm_f32 is something faster */
     const char *impl[EINF__N_SLOTS];    /* name of what fills each slot, as "dot_q4_k_avx2" */
@@ -121,13 +164,19 @@ typedef struct einf__kernels {
 
 /** Fill the table. cpu: EINF_CPU_* that may be used. provider: may be NULL. */
 void einf__kernels_init(einf__kernels *k, uint32_t cpu, const einf_gemm_provider *provider);
+/** The form that keeps a type's groups of 32 as they are, PANEL_NONE for floats. */
+einf__panel_form einf__panel_finest(einf__dtype type);
 /** "dot[Q4_K]", "rms_norm", ...: static string; slot in [0, EINF__N_SLOTS). */
 const char *einf__kernel_slot_name(int slot);
 
 /* The rungs, for einf__kernels_init alone. Each assumes the instruction set it is named for. */
 void einf__kernels_init_ref(einf__kernels *k);
 void einf__kernels_init_avx2(einf__kernels *k);
+void einf__kernels_init_avxvnni(einf__kernels *k); /* after avx2 */
+void einf__kernels_init_avx512(einf__kernels *k);  /* after avx2 */
+void einf__kernels_init_vnni512(einf__kernels *k); /* after avx512 */
 void einf__kernels_init_neon(einf__kernels *k);
 void einf__kernels_init_dotprod(einf__kernels *k); /* after neon */
+void einf__kernels_init_i8mm(einf__kernels *k);    /* after dotprod */
 
 #endif

@@ -8,6 +8,7 @@
 #define TESTS_CHECK_SLOTS_H
 
 #include "tests/checkkern/check_matrices.h"
+#include "tests/checkkern/check_panels.h"
 #include "tests/checkkern/check_rows.h"
 #include "tests/checkkern/check_weights.h"
 
@@ -18,9 +19,13 @@ static const check_fn checks[] = {
     EINF__KERNEL_SLOTS(CHECK)
 #undef CHECK
 #define CHECK_TYPED(type, id, text, elems, bytes, acts) \
-    [EINF__SLOT_to_f32 + EINF__##type] = check_to_f32, [EINF__SLOT_dot + EINF__##type] = check_dot,
+    [EINF__SLOT_to_f32 + EINF__##type] = check_to_f32, [EINF__SLOT_dot + EINF__##type] = check_dot, \
+    [EINF__SLOT_pack + EINF__##type] = check_pack,
     EINF__DTYPE_MAP(CHECK_TYPED)
 #undef CHECK_TYPED
+#define CHECK_FORM(form) [EINF__SLOT_panel_mul + EINF__PANEL_##form] = check_panel_mul
+    CHECK_FORM(NONE), CHECK_FORM(32), CHECK_FORM(32M), CHECK_FORM(64), CHECK_FORM(128),
+#undef CHECK_FORM
 };
 _Static_assert(sizeof checks / sizeof checks[0] == EINF__N_SLOTS, "a slot of the kernel table has no check");
 

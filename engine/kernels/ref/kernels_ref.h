@@ -5,7 +5,16 @@
 #ifndef EINF_KERNELS_REF_H
 #define EINF_KERNELS_REF_H
 
+#include <float.h>
+
 #include "engine/kernels/kernels.h"
+
+/** What is quantised is a number: NaN is 0, and infinities are the largest floats. */
+static inline float einf__clamp_finite(float x)
+{
+    if (x != x) return 0.0f;
+    return x > FLT_MAX ? FLT_MAX : x < -FLT_MAX ? -FLT_MAX : x;
+}
 
 /* A block taken apart: element e is scale[e / 16] * q[e] + offset[e / 16]. Formats with groups of 32 repeat the pair.
  * scale * q is exact in f32 for every format (at most 11 + 7 + 7 bits less one), so the sum rounds once. */
@@ -37,6 +46,7 @@ void einf__install_dequant_ref(einf__kernels *k);
 void einf__install_dot_ref(einf__kernels *k);
 void einf__install_rows_ref(einf__kernels *k);
 void einf__install_gemm_ref(einf__kernels *k);
+void einf__install_panel_ref(einf__kernels *k);
 void einf__install_attend_ref(einf__kernels *k);
 
 #endif

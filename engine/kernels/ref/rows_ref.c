@@ -12,23 +12,17 @@
 /* Groups whose scale would be subnormal become zero: their reciprocal would overflow. */
 #define SMALLEST_SCALE FLT_MIN
 
-static float clamp_finite(float x)
-{
-    if (x != x) return 0.0f;
-    return x > FLT_MAX ? FLT_MAX : x < -FLT_MAX ? -FLT_MAX : x;
-}
-
 /* 32 elements: q = round to even of x * (1 / d), |q| <= 127; d is 0 where all q are. */
 static void quantize_group(int8_t *q, float *d, int16_t *sum16, const float *x)
 {
     float max = 0.0f;
-    for (int i = 0; i < 32; i++) max = fmaxf(max, fabsf(clamp_finite(x[i])));
+    for (int i = 0; i < 32; i++) max = fmaxf(max, fabsf(einf__clamp_finite(x[i])));
     float scale = max / 127.0f;
     if (scale < SMALLEST_SCALE) scale = 0.0f;
     const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
     int sum[2] = {0, 0}; /* |sum| <= 16 * 127 */
     for (int i = 0; i < 32; i++) {
-        q[i] = (int8_t)lrintf(clamp_finite(x[i]) * inverse);
+        q[i] = (int8_t)lrintf(einf__clamp_finite(x[i]) * inverse);
         sum[i / 16] += q[i];
     }
     *d = scale;
