@@ -36,10 +36,14 @@ static inline bench_spread bench_spread_of(double *v, int n)
     return (bench_spread){ n % 2 ? v[n / 2] : 0.5 * (v[n / 2 - 1] + v[n / 2]), v[0], v[n - 1] };
 }
 
+/* Says what went wrong; the exit code, as docs/edgeinfer.1 has them. */
 static inline int bench_fail(const char *program, const einf_error *e)
 {
-    fprintf(stderr, "%s: %s: %s\n", program, einf_status_text(e->code), e->message);
-    return 1;
+    fprintf(stderr, "%s: %s\n", program, e->message[0] ? e->message : einf_status_text(e->code));
+    if (e->hint[0]) fprintf(stderr, "  hint: %s\n", e->hint);
+    const int is_file = e->code == EINF_E_FORMAT || e->code == EINF_E_UNSUPPORTED;
+    const int is_room = e->code == EINF_E_NOMEM || e->code == EINF_E_LIMIT || e->code == EINF_E_CTX_FULL;
+    return is_file ? 3 : is_room ? 4 : 1;
 }
 
 #endif

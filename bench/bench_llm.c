@@ -1,157 +1,390 @@
 /* SPDX-License-Identifier: MIT
- * bench_llm.c - tokens per second of prefill and decode.
+ * bench_llm.c - tokens per second of prefill and decode, beside what the machine can do at best.
  *
- *     bench-llm -m MODEL.gguf [-p 512] [-n 128] [-t THREADS] [-r 5] [--json]
+ *     bench-llm -m MODEL.gguf [-p 16,512] [-n 128] [-t T] [-r 5] [--depth D] [--json] [--compare FILE]
  *
- * A run appends p ids at once to an empty session, then n ids one by one. Sampling, tokenising and loading lie outside
- * the window. Medians over r runs after one warm-up, with the least and the most. Bytes and multiply-adds of a token
- * are those of its matrices: every weight but the embedding, of which one row is read (a tied one is the output too).
+ * A run appends p ids at once behind `depth` others, then n ids one by one. Sampling, tokenising and loading lie
+ * outside the window. All points are measured in turn, run after run, the machine's peaks among them, after one
+ * warm-up.
  */
-#include "bench/bench_common.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <edgeinfer/lowlevel.h>
 
-#include <cjson/cJSON.h>
-#include <getopt.h>
-#include <string.h>
+#include "bench/arguments.h"
+#include "bench/bench_common.h"
+#include "bench/model_work.h"
+#include "bench/peaks.h"
+#include "bench/results.h"
+#include "bench/rungs.h"
 
 #define PROGRAM "bench-llm"
+#define SCHEMA "edgeinfer-bench-llm-1"
+#define PEAK_SLICE_S 0.006
 
 typedef struct options {
-    const char *model;
-    int n_prefill, n_decode, n_threads, n_runs;
-    int json;
+    const char *model, *rung, *compare;
+    bench_counts prefill;
+    int n_decode, n_threads, n_threads_decode, n_runs, depth, path, mode;
+    bool json;
 } options;
 
-/* Bytes of weights that a decoded token reads. */
-static uint64_t bytes_per_token(const einf_model *m)
-{
-    uint64_t sum = 0, embedding = 0;
-    int tied = 1;
-    einf_tensor t = EINF_INIT(einf_tensor);
-    for (uint64_t i = 0; einf_model_get_tensor(m, i, &t, NULL) == EINF_OK; i++) {
-        sum += t.size_bytes;
-        if (strcmp(t.name, "token_embd.weight") == 0) embedding = t.size_bytes;
-        if (strcmp(t.name, "output.weight") == 0) tied = 0;
-    }
-    return tied ? sum : sum - embedding;
-}
+/* A length of prefill, or decoding. */
+typedef struct point {
+    bool is_decode;
+    int n_tokens;
+    double tok_s[BENCH_MAX_SAMPLES];
+    int n;
+} point;
 
-/* One run; rates[0] prefill, rates[1] decode, in tokens per second. */
-static einf_status run_once(einf_session *s, const options *o, const int32_t *ids, double rates[2], einf_error *err)
+typedef struct run {
+    const options *o;
+    bench_machine machine;
+    bench_peaks peaks;
+    uint32_t cpu_used;
+    int n_threads;
+    einf_runtime *rt;
+    einf_model *model;
+    einf_session *session;
+    bench_model_work work;
+    int32_t *ids;
+    point points[BENCH_MAX_COUNTS + 1];
+    int n_points;
+} run;
+
+/* ------------------------------------------------------------------------------------------------ measuring -- */
+
+/* Behind `depth` rows: one append of n, or n of one. *seconds: what they took. */
+static einf_status run_point(run *r, const point *p, double *seconds, einf_error *err)
 {
-    einf_status status = einf_session_rewind(s, 0, err);
-    double start = bench_now_s();
-    if (status == EINF_OK && o->n_prefill) status = einf_session_append_tokens(s, ids, (uint32_t)o->n_prefill, err);
-    rates[0] = o->n_prefill / (bench_now_s() - start);
-    start = bench_now_s();
-    for (int i = 0; status == EINF_OK && i < o->n_decode; i++) status = einf_session_append_tokens(s, ids + i, 1, err);
-    rates[1] = o->n_decode / (bench_now_s() - start);
+    const uint32_t depth = (uint32_t)r->o->depth, n = (uint32_t)p->n_tokens;
+    einf_status status = einf_session_rewind(r->session, depth, err);
+    const double start = bench_now_s();
+    if (!p->is_decode && status == EINF_OK) status = einf_session_append_tokens(r->session, r->ids + depth, n, err);
+    for (uint32_t i = 0; p->is_decode && status == EINF_OK && i < n; i++)
+        status = einf_session_append_tokens(r->session, r->ids + depth + i, 1, err);
+    *seconds = bench_now_s() - start;
     return status;
 }
 
-static void print_json(const options *o, const einf_runtime_info *rt, const bench_spread rates[2], double gb)
+static einf_status measure(run *r, einf_error *err)
+{
+    einf_status status = EINF_OK;
+    if (r->o->depth) status = einf_session_append_tokens(r->session, r->ids, (uint32_t)r->o->depth, err);
+    bench_peaks_warm(&r->peaks);
+    for (int i = -1; i < r->o->n_runs; i++) { /* the first is warm-up */
+        for (int j = 0; status == EINF_OK && j < r->n_points; j++) {
+            point *p = &r->points[j];
+            double seconds = 1;
+            status = run_point(r, p, &seconds, err);
+            if (i >= 0) p->tok_s[p->n++] = p->n_tokens / seconds;
+        }
+        if (status != EINF_OK) return status;
+        if (i >= 0 && !bench_peaks_sample(&r->peaks, PEAK_SLICE_S)) return EINF_E_NOMEM;
+        if (isatty(STDERR_FILENO))
+            fprintf(stderr, "\r" PROGRAM ": run %d of %d%s", i + 1, r->o->n_runs, i + 1 < r->o->n_runs ? "" : "\n");
+    }
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------------------- figures -- */
+
+/* Multiply-adds of matrices to a token: logits are made for the last of a prefill alone. */
+static double macs_per_token(const run *r, const point *p)
+{
+    return r->work.layer_macs + (p->is_decode ? r->work.output_macs : r->work.output_macs / p->n_tokens);
+}
+
+static double clock_hz(const run *r)
+{
+    const bench_case *clock = &r->peaks.rows[0].c;
+    return 1e9 * bench_median(clock->samples, clock->n);
+}
+
+/* By the cycle of one of the threads. */
+static double mac_per_cycle(const run *r, const point *p)
+{
+    return bench_median(p->tok_s, p->n) * macs_per_token(r, p) / (clock_hz(r) * r->n_threads);
+}
+
+static double weight_gb_s(const run *r, const point *p)
+{
+    return bench_median(p->tok_s, p->n) * r->work.read_bytes * 1e-9;
+}
+
+static const bench_peak *arith_peak(const run *r)
+{
+    return bench_peak_of_arith(&r->peaks, r->work.is_float ? BENCH_F32 : BENCH_INT8, r->cpu_used);
+}
+
+/* The best that any number of threads and kind of page gave. */
+static const bench_peak *memory_peak(const run *r)
+{
+    const bench_peak *best = NULL;
+    for (int i = 0; i < r->peaks.n; i++) {
+        const bench_peak *p = &r->peaks.rows[i];
+        if (p->kind != BENCH_PEAK_MEMORY) continue;
+        if (!best || bench_median(p->c.samples, p->c.n) > bench_median(best->c.samples, best->c.n)) best = p;
+    }
+    return best;
+}
+
+/* What a point is bound by, and its share of that; NULL: nothing here was measured that binds it. */
+static const bench_peak *share_of(const run *r, const point *p, double *share)
+{
+    const bench_peak *peak = p->is_decode ? memory_peak(r) : arith_peak(r);
+    if (!peak) return NULL;
+    *share = (p->is_decode ? weight_gb_s(r, p) : mac_per_cycle(r, p)) / bench_median(peak->c.samples, peak->c.n);
+    return peak;
+}
+
+/* ------------------------------------------------------------------------------------------------- printing -- */
+
+static void name_of(const run *r, const point *p, char name[64])
+{
+    snprintf(name, 64, "%s %d, depth %d", p->is_decode ? "decode" : "prefill", p->n_tokens, r->o->depth);
+}
+
+static cJSON *point_json(const run *r, const point *p)
 {
     cJSON *j = cJSON_CreateObject();
+    char name[64];
+    double share;
+    const bench_peak *peak = share_of(r, p, &share);
+    name_of(r, p, name);
+    cJSON_AddStringToObject(j, "name", name);
+    cJSON_AddStringToObject(j, "phase", p->is_decode ? "decode" : "prefill");
+    cJSON_AddNumberToObject(j, "n_tokens", p->n_tokens);
+    cJSON_AddNumberToObject(j, "depth", r->o->depth);
+    cJSON_AddItemToObject(j, "tok_s", bench_result_json(bench_estimate_of(p->tok_s, p->n), p->tok_s, p->n));
+    cJSON_AddNumberToObject(j, "mac_per_cycle_per_thread", mac_per_cycle(r, p));
+    if (p->is_decode) cJSON_AddNumberToObject(j, "weight_gb_s", weight_gb_s(r, p));
+    if (peak) {
+        cJSON_AddStringToObject(j, "peak", peak->name);
+        cJSON_AddNumberToObject(j, "share_of_peak", share);
+    }
+    return j;
+}
+
+/* The first prefill and the decode once more, under names that scripts can rely on. */
+static void add_flat_figures(cJSON *j, const run *r, const point *p)
+{
+    static const char *const keys[2][4] = {
+        { "prefill_tok_s", "prefill_tok_s_low95", "prefill_tok_s_high95", "prefill_mac_per_cycle_per_thread" },
+        { "decode_tok_s", "decode_tok_s_low95", "decode_tok_s_high95", "decode_mac_per_cycle_per_thread" },
+    };
+    const bench_estimate e = bench_estimate_of(p->tok_s, p->n);
+    if (cJSON_HasObjectItem(j, keys[p->is_decode][0])) return;
+    cJSON_AddNumberToObject(j, keys[p->is_decode][0], e.median);
+    cJSON_AddNumberToObject(j, keys[p->is_decode][1], e.low95);
+    cJSON_AddNumberToObject(j, keys[p->is_decode][2], e.high95);
+    cJSON_AddNumberToObject(j, keys[p->is_decode][3], mac_per_cycle(r, p));
+    if (p->is_decode) cJSON_AddNumberToObject(j, "decode_weight_gb_s", weight_gb_s(r, p));
+}
+
+static cJSON *run_json(const run *r)
+{
+    const options *o = r->o;
+    cJSON *j = cJSON_CreateObject();
+    cJSON_AddStringToObject(j, "schema", SCHEMA);
     cJSON_AddStringToObject(j, "version", einf_version());
     cJSON_AddStringToObject(j, "model", o->model);
-    cJSON_AddNumberToObject(j, "n_threads", rt->n_threads);
-    cJSON_AddNumberToObject(j, "cpu_used", rt->cpu_used);
-    cJSON_AddNumberToObject(j, "n_prefill", o->n_prefill);
-    cJSON_AddNumberToObject(j, "n_decode", o->n_decode);
+    cJSON_AddItemToObject(j, "machine", bench_machine_json(&r->machine));
+    cJSON_AddNumberToObject(j, "n_threads", r->n_threads);
+    cJSON_AddNumberToObject(j, "cpu_used", r->cpu_used);
     cJSON_AddNumberToObject(j, "n_runs", o->n_runs);
-    static const char *const keys[2][3] = {
-        { "prefill_tok_s", "prefill_tok_s_min", "prefill_tok_s_max" },
-        { "decode_tok_s", "decode_tok_s_min", "decode_tok_s_max" },
-    };
-    const int n[2] = { o->n_prefill, o->n_decode };
-    for (int i = 0; i < 2; i++) {
-        if (n[i] == 0) continue;
-        cJSON_AddNumberToObject(j, keys[i][0], rates[i].median);
-        cJSON_AddNumberToObject(j, keys[i][1], rates[i].min);
-        cJSON_AddNumberToObject(j, keys[i][2], rates[i].max);
+    cJSON_AddNumberToObject(j, "depth", o->depth);
+    cJSON_AddNumberToObject(j, "force_path", o->path);
+    cJSON_AddNumberToObject(j, "weight_read_bytes", r->work.read_bytes);
+    cJSON_AddNumberToObject(j, "layer_macs", r->work.layer_macs);
+    cJSON_AddNumberToObject(j, "output_macs", r->work.output_macs);
+    cJSON *points = cJSON_CreateArray();
+    for (int i = 0; i < r->n_points; i++) {
+        add_flat_figures(j, r, &r->points[i]);
+        cJSON_AddItemToArray(points, point_json(r, &r->points[i]));
     }
-    if (o->n_decode) cJSON_AddNumberToObject(j, "decode_weight_gb_s", rates[1].median * gb);
-    char *text = cJSON_Print(j);
-    puts(text);
-    cJSON_free(text);
-    cJSON_Delete(j);
+    cJSON_AddItemToObject(j, "points", points);
+    cJSON_AddItemToObject(j, "peaks", bench_peaks_json(&r->peaks));
+    return j;
 }
 
-static void print_text(const options *o, const einf_runtime_info *rt, const bench_spread rates[2], double gb)
+static void print_table(const run *r)
 {
-    printf("%s, %d threads, %d runs\n", o->model, rt->n_threads, o->n_runs);
-    if (o->n_prefill)
-        printf("prefill %5d: median %8.2f tok/s  (%.2f to %.2f)\n", o->n_prefill, rates[0].median, rates[0].min,
-               rates[0].max);
-    if (o->n_decode)
-        printf("decode  %5d: median %8.2f tok/s  (%.2f to %.2f), %.2f GB/s of weights\n", o->n_decode, rates[1].median,
-               rates[1].min, rates[1].max, rates[1].median * gb);
+    bench_machine_print(&r->machine);
+    printf("\npeaks of this run, medians of %d (95 %% intervals):\n", r->o->n_runs);
+    bench_peaks_print(&r->peaks);
+    printf("\n%s, %d threads, %d runs:\n", r->o->model, r->n_threads, r->o->n_runs);
+    for (int i = 0; i < r->n_points; i++) {
+        const point *p = &r->points[i];
+        const bench_estimate e = bench_estimate_of(p->tok_s, p->n);
+        char name[64];
+        double share;
+        const bench_peak *peak = share_of(r, p, &share);
+        name_of(r, p, name);
+        printf("  %-26s %9.2f tok/s  (%.2f to %.2f)  %7.2f MAC/cycle/thread", name, e.median, e.low95, e.high95,
+               mac_per_cycle(r, p));
+        if (p->is_decode) printf("  %.2f GB/s of weights", weight_gb_s(r, p));
+        if (peak) printf("  %.1f %% of %s", 100 * share, peak->name);
+        printf("\n");
+    }
 }
 
-static int bench(const options *o, einf_runtime *rt, einf_model *m, einf_error *err)
+static void print_comparison(const run *r, const cJSON *file)
 {
-    const int n_ctx = o->n_prefill + o->n_decode;
-    einf_session *s = NULL;
+    bench_comparison total = { 0 };
+    printf("\nthis run over %s, ratios of medians (95 %% intervals):\n", r->o->compare);
+    for (int i = 0; i < r->n_points; i++) {
+        const point *p = &r->points[i];
+        double old[BENCH_MAX_SAMPLES];
+        int n_old = 0;
+        char name[64];
+        const cJSON *item;
+        name_of(r, p, name);
+        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(file, "points")) {
+            const char *other = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "name"));
+            if (other && strcmp(other, name) == 0)
+                n_old = bench_result_samples(cJSON_GetObjectItemCaseSensitive(item, "tok_s"), old);
+        }
+        bench_compare_line(&total, name, p->tok_s, p->n, old, n_old, "tok/s");
+    }
+    bench_compare_end(&total);
+}
+
+/* -------------------------------------------------------------------------------------------------- running -- */
+
+static einf_status create_session(run *r, einf_error *err)
+{
+    int longest = 0;
     einf_session_config config = EINF_INIT(einf_session_config);
-    config.n_ctx = (uint32_t)n_ctx;
-    if (einf_session_create(m, &config, &s, err)) return bench_fail(PROGRAM, err);
     einf_model_info info = EINF_INIT(einf_model_info);
-    (void)einf_model_get_info(m, &info, NULL);
-
-    int32_t *ids = malloc((size_t)n_ctx * sizeof *ids);
-    double v[2][BENCH_MAX_RUNS];
-    einf_status status = ids ? EINF_OK : EINF_E_NOMEM;
-    for (uint32_t i = 0; ids && i < (uint32_t)n_ctx; i++) ids[i] = (int32_t)((7 * i * i + 13 * i + 5) % info.n_vocab);
-    for (int i = -1; status == EINF_OK && i < o->n_runs; i++) { /* the first is warm-up */
-        double rates[2];
-        status = run_once(s, o, ids, rates, err);
-        if (i >= 0) v[0][i] = rates[0], v[1][i] = rates[1];
-    }
-    free(ids);
-    einf_session_destroy(&s, NULL);
-    if (status != EINF_OK) return bench_fail(PROGRAM, err);
-
-    const bench_spread rates[2] = { bench_spread_of(v[0], o->n_runs), bench_spread_of(v[1], o->n_runs) };
-    einf_runtime_info rt_info = EINF_INIT(einf_runtime_info);
-    (void)einf_runtime_get_info(rt, &rt_info, NULL);
-    (o->json ? print_json : print_text)(o, &rt_info, rates, 1e-9 * (double)bytes_per_token(m));
-    return 0;
+    for (int i = 0; i < r->n_points; i++)
+        if (r->points[i].n_tokens > longest) longest = r->points[i].n_tokens;
+    const uint32_t n_ctx = (uint32_t)(r->o->depth + longest);
+    config.n_ctx = n_ctx;
+    config.force_path = r->o->path;
+    const einf_status status = einf_session_create(r->model, &config, &r->session, err);
+    if (status != EINF_OK) return status;
+    (void)einf_model_get_info(r->model, &info, NULL);
+    r->ids = malloc(n_ctx * sizeof *r->ids);
+    if (!r->ids) return EINF_E_NOMEM;
+    for (uint32_t i = 0; i < n_ctx; i++) r->ids[i] = (int32_t)((7 * i * i + 13 * i + 5) % info.n_vocab);
+    return EINF_OK;
 }
 
-static int usage(void)
+static einf_status open_all(run *r, einf_error *err)
 {
-    fprintf(stderr, "usage: bench-llm -m MODEL.gguf [-p PREFILL] [-n DECODE] [-t THREADS] [-r RUNS] [--json]\n");
-    return 2;
+    const options *o = r->o;
+    einf_runtime_config config = EINF_INIT(einf_runtime_config);
+    einf_model_config model_config = EINF_INIT(einf_model_config);
+    einf_runtime_info info = EINF_INIT(einf_runtime_info);
+    config.n_threads = o->n_threads;
+    config.n_threads_decode = o->n_threads_decode;
+    if (o->rung) config.cpu_forbid = ~bench_rung_named(o->rung)->cpu;
+    model_config.load = EINF_LOAD_WEIGHTS;
+    model_config.mode = o->mode;
+    einf_status status = einf_runtime_create(&config, &r->rt, err);
+    if (status == EINF_OK) status = einf_model_open(r->rt, o->model, &model_config, &r->model, err);
+    if (status == EINF_OK) status = create_session(r, err);
+    if (status != EINF_OK) return status;
+    (void)einf_runtime_get_info(r->rt, &info, NULL);
+    r->cpu_used = info.cpu_used;
+    r->n_threads = info.n_threads;
+    r->work = bench_model_work_of(r->model);
+    return bench_peaks_init(&r->peaks, &r->machine, r->n_threads) ? EINF_OK : EINF_E_NOMEM;
+}
+
+static void close_all(run *r)
+{
+    bench_peaks_deinit(&r->peaks);
+    free(r->ids);
+    einf_session_destroy(&r->session, NULL);
+    (void)einf_model_close(&r->model, NULL);
+    (void)einf_runtime_destroy(&r->rt, NULL);
+}
+
+static int run_all(run *r, const cJSON *earlier)
+{
+    einf_error err = EINF_INIT(einf_error);
+    einf_status status = bench_machine_look(&r->machine, &err) ? EINF_OK : err.code;
+    if (status == EINF_OK) status = open_all(r, &err);
+    if (status == EINF_OK) status = measure(r, &err);
+    int rc = BENCH_EXIT_DONE;
+    if (status != EINF_OK) {
+        if (err.code == EINF_OK) err.code = status;
+        rc = bench_fail(PROGRAM, &err);
+    } else if (r->o->json) {
+        rc = bench_print_json(PROGRAM, run_json(r)) ? BENCH_EXIT_DONE : BENCH_EXIT_FAILED;
+    } else {
+        print_table(r);
+        if (earlier) print_comparison(r, earlier);
+    }
+    close_all(r);
+    return rc;
+}
+
+static void make_points(run *r)
+{
+    for (int i = 0; i < r->o->prefill.n; i++)
+        if (r->o->prefill.items[i]) r->points[r->n_points++].n_tokens = r->o->prefill.items[i];
+    if (r->o->n_decode) r->points[r->n_points++] = (point){ .is_decode = true, .n_tokens = r->o->n_decode };
+}
+
+static int refuse_options(const run *r, const bench_program *program)
+{
+    const options *o = r->o;
+    if (!o->model) return bench_usage(program, "needs a model: -m FILE", NULL);
+    if (r->n_points == 0) return bench_usage(program, "nothing to measure: -p and -n are 0", NULL);
+    if (o->rung && !bench_rung_named(o->rung))
+        return bench_usage(program, "--rung takes " BENCH_RUNG_NAMES ", not", o->rung);
+    if (o->json && o->compare) return bench_usage(program, "--compare prints a table: without --json", NULL);
+    return BENCH_GO_ON;
 }
 
 int main(int argc, char **argv)
 {
-    options o = { .n_prefill = 512, .n_decode = 128, .n_runs = 5 };
-    static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
-    for (int c; (c = getopt_long(argc, argv, "m:p:n:t:r:", longs, NULL)) != -1;) {
-        switch (c) {
-        case 'm': o.model = optarg; break;
-        case 'p': o.n_prefill = atoi(optarg); break;
-        case 'n': o.n_decode = atoi(optarg); break;
-        case 't': o.n_threads = atoi(optarg); break;
-        case 'r': o.n_runs = atoi(optarg); break;
-        case 'j': o.json = 1; break;
-        default: return usage();
-        }
-    }
-    if (!o.model || o.n_prefill < 0 || o.n_decode < 0 || o.n_prefill + o.n_decode < 1 || o.n_runs < 1 ||
-        o.n_runs > BENCH_MAX_RUNS)
-        return usage();
-    einf_error err = EINF_INIT(einf_error);
-    einf_runtime *rt = NULL;
-    einf_model *m = NULL;
-    einf_runtime_config config = EINF_INIT(einf_runtime_config);
-    config.n_threads = o.n_threads;
-    if (einf_runtime_create(&config, &rt, &err)) return bench_fail(PROGRAM, &err);
-    einf_model_config model_config = EINF_INIT(einf_model_config);
-    model_config.load = EINF_LOAD_WEIGHTS;
-    int rc = einf_model_open(rt, o.model, &model_config, &m, &err) ? bench_fail(PROGRAM, &err) : bench(&o, rt, m, &err);
-    if (einf_model_close(&m, &err) || einf_runtime_destroy(&rt, &err)) rc = bench_fail(PROGRAM, &err);
+    enum { MAX_TOKENS = 1 << 20 };
+    static options o = { .prefill = { { 512 }, 1 }, .n_decode = 128, .n_runs = 5 };
+    static const bench_arg args[] = {
+        { "--model", "-m", "FILE", BENCH_TEXT, &o.model, 0, 0, "the GGUF file" },
+        { "--prefill", "-p", "LIST", BENCH_COUNTS, &o.prefill, 0, MAX_TOKENS, "tokens at once; default: 512; 0: none" },
+        { "--decode", "-n", "N", BENCH_COUNT, &o.n_decode, 0, MAX_TOKENS, "tokens one by one; default: 128; 0: none" },
+        { "--depth", "-d", "D", BENCH_COUNT, &o.depth, 0, MAX_TOKENS, "tokens already there before; default: 0" },
+        { "--threads", "-t", "T", BENCH_COUNT, &o.n_threads, 1, BENCH_MAX_THREADS, "default: all performance cores" },
+        { "--threads-decode", NULL, "T", BENCH_COUNT, &o.n_threads_decode, 1, BENCH_MAX_THREADS,
+          "for one token; default: as many as help" },
+        { "--runs", "-r", "R", BENCH_COUNT, &o.n_runs, 1, BENCH_MAX_SAMPLES, "default: 5, after one to warm up" },
+        { "--path", NULL, "auto|rows|panels|panels-32|panels-64|panels-128|floats", BENCH_CHOICE, &o.path, 0, 0,
+          "how matrices are multiplied; default: auto, by the number of tokens" },
+        { "--rung", NULL, "NAME", BENCH_TEXT, &o.rung, 0, 0, "no instruction set above this one, as avx2" },
+        { "--mode", NULL, "map|read|huge", BENCH_CHOICE, &o.mode, 0, 0, "where the weights are; default: map" },
+        { "--compare", NULL, "FILE", BENCH_TEXT, &o.compare, 0, 0, "with what --json wrote earlier" },
+        { "--json", NULL, NULL, BENCH_FLAG, &o.json, 0, 0, "one JSON object on stdout, with all samples" },
+    };
+    static const bench_program program = {
+        PROGRAM,
+        "Tokens per second of a model, and the share that they are of what this machine can do at best.\n",
+        "examples:\n"
+        "  bench-llm -m model.gguf                                prefill 512, decode 128\n"
+        "  bench-llm -m model.gguf -p 16,32,128,512,2048 -n 0     prefill by length\n"
+        "  bench-llm -m model.gguf -p 0 -n 64 --depth 4096        decode behind a long context\n"
+        "  bench-llm -m model.gguf --json >before.json            then, after a change,\n"
+        "  bench-llm -m model.gguf --compare before.json          ratios, with those marked that are no noise\n"
+        "Nothing else should run meanwhile. docs/MEASURING.md says how to read the figures.\n"
+        "exit codes: 0 done, 1 failed, 2 usage, 3 bad or unsupported file, 4 does not fit\n",
+        args, sizeof args / sizeof args[0],
+    };
+    static run r;
+    int rc = bench_parse(&program, argc, argv);
+    if (rc != BENCH_GO_ON) return rc;
+    r.o = &o;
+    make_points(&r);
+    rc = refuse_options(&r, &program);
+    if (rc != BENCH_GO_ON) return rc;
+    cJSON *earlier = o.compare ? bench_results_load(PROGRAM, o.compare, SCHEMA, &rc) : NULL;
+    if (!o.compare || earlier) rc = run_all(&r, earlier);
+    cJSON_Delete(earlier);
     return rc;
 }
