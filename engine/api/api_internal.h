@@ -27,6 +27,8 @@ struct einf_runtime {
     einf__memory memory;
     einf__kernels kernels;
     einf__pool *pool;
+    int32_t n_threads_decode_set; /* by the host; 0: to be measured, */
+    atomic_int n_threads_decode;  /* with this result; 0: not yet */
     uint32_t cpu_found, cpu_used;
     einf_log_fn log;
     void *log_user;
@@ -75,6 +77,11 @@ void einf__log(const einf_runtime *rt, int32_t level, const char *format, ...) E
 
 /** Bytes of all files of a model. */
 uint64_t einf__model_file_bytes(const einf_model *m);
+
+/** Threads of this model's passes of one token: 0 while a large model's are not measured. */
+int32_t einf__decode_threads_known(const einf_model *m);
+/** The same, measured if need be; 0: it could not be, all threads are to work. */
+int32_t einf__decode_threads_measured(einf_model *m);
 
 /** EINF_E_STATE in a forked child, where the threads do not exist. */
 einf_status einf__check_process(const einf_runtime *rt, einf_error *err);

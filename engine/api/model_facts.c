@@ -79,6 +79,7 @@ einf_status einf_model_get_info(const einf_model *m, einf_model_info *out, einf_
     out->n_head_kv = c->layers[0].n_head_kv;
     out->head_dim = c->k_dim;
     out->n_ff = c->layers[0].n_ff;
+    out->n_threads_decode = einf__decode_threads_known(m);
     return EINF_OK;
 }
 

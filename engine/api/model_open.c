@@ -117,6 +117,8 @@ static einf_status open_files(einf_model *m, const origin *o, const einf_model_c
                                            .progress_user = c->progress_user,
                                            .total_bytes = o->path ? einf__split_total_bytes(o->path) : 0 };
     EINF_TRY(open_source(m, o, &options, err));
+    if (m->source.huge_refused)
+        einf__log(m->rt, EINF_LOG_WARNING, "the system gives no huge pages; the model is read into small ones");
     EINF_TRY(check_cancel(c, err));
     EINF_TRY(einf__gguf_parse(&m->rt->memory, &m->source, &m->gguf, err));
     return einf__split_open(&m->rt->memory, o->path, &options, &m->gguf, &m->split, err);
@@ -142,8 +144,9 @@ static einf_status check_model_config(const einf_model_config *config, einf_erro
     const uint32_t all = EINF_LOAD_HEADER | EINF_LOAD_VOCAB | EINF_LOAD_WEIGHTS;
     if (config->load & ~all)
         return einf__fail_arg(err, "load", "load is 0x%x, known bits are 0x%x", config->load, all);
-    if (config->mode != EINF_MODE_MAP && config->mode != EINF_MODE_READ)
-        return einf__fail_arg(err, "mode", "mode is %d, expected EINF_MODE_MAP or EINF_MODE_READ", config->mode);
+    if (config->mode < EINF_MODE_MAP || config->mode > EINF_MODE_HUGE)
+        return einf__fail_arg(err, "mode", "mode is %d, expected EINF_MODE_MAP, EINF_MODE_READ or EINF_MODE_HUGE",
+                              config->mode);
     return EINF_OK;
 }
 

@@ -77,6 +77,9 @@ static einf_status check_config(const einf_runtime_config *c, einf_error *err)
     if (c->n_threads < 0 || c->n_threads > MAX_THREADS)
         return einf__fail_arg(err, "n_threads", "n_threads is %d, allowed are 0 (automatic) to %d", c->n_threads,
                               (int)MAX_THREADS);
+    if (c->n_threads_decode < 0 || c->n_threads_decode > MAX_THREADS)
+        return einf__fail_arg(err, "n_threads_decode", "n_threads_decode is %d, allowed are 0 (automatic) to %d",
+                              c->n_threads_decode, (int)MAX_THREADS);
     if (c->allocator && (!c->allocator->alloc || !c->allocator->free))
         return einf__fail_arg(err, "allocator", "an allocator needs both alloc and free");
     const einf_trace_hooks *trace = c->trace;
@@ -113,6 +116,7 @@ einf_status einf_runtime_create(const einf_runtime_config *config, einf_runtime 
     if (config->trace) rt->trace = *config->trace;
     rt->pid = getpid();
     atomic_init(&rt->n_models, 0);
+    atomic_init(&rt->n_threads_decode, 0);
     einf__kernels_init(&rt->kernels, rt->cpu_used, config->gemm);
 
     const int32_t n_threads = config->n_threads ? config->n_threads : einf__cpu_performance_cores();
@@ -122,6 +126,8 @@ einf_status einf_runtime_create(const einf_runtime_config *config, einf_runtime 
         memory.allocator.free(memory.allocator.user, rt, sizeof *rt);
         return status;
     }
+    const int32_t n_started = einf__pool_n_threads(rt->pool);
+    rt->n_threads_decode_set = config->n_threads_decode < n_started ? config->n_threads_decode : n_started;
     *out = rt;
     return EINF_OK;
 }
@@ -154,6 +160,7 @@ einf_status einf_runtime_get_info(const einf_runtime *rt, einf_runtime_info *out
     out->page_bytes = einf__page_bytes();
     out->allocated_bytes = atomic_load(&rt->memory.used_bytes);
     out->allocated_peak_bytes = atomic_load(&rt->memory.peak_bytes);
+    out->n_threads_decode = rt->n_threads_decode_set ? rt->n_threads_decode_set : atomic_load(&rt->n_threads_decode);
     return EINF_OK;
 }
 

@@ -29,7 +29,7 @@ static einf_session *lay_out(einf__arena *a, const einf_model *m, const einf__se
 {
     einf__timeline counted; /* receives NULLs while counting */
     einf_session *s = EINF__CARVE(a, einf_session, 1);
-    einf__session_lay_out(a, &m->config, p, s ? &s->timeline : &counted, bytes);
+    einf__session_lay_out(a, &m->rt->kernels, &m->config, p, s ? &s->timeline : &counted, bytes);
     return s;
 }
 
@@ -73,7 +73,7 @@ einf_status einf_session_plan(const einf_model *m, const einf_session_config *co
 
     const uint32_t struct_size = out->struct_size;
     *out = (einf_plan){ .struct_size = struct_size, .n_ctx = p.n_ctx };
-    const bool mapped = m->source.block == NULL;
+    const bool mapped = !einf__source_is_copy(&m->source);
     out->weights_mapped_bytes = mapped ? einf__model_file_bytes(m) : 0;
     out->weights_private_bytes = mapped ? 0 : einf__model_file_bytes(m);
     out->vocab_bytes = m->vocab ? einf__vocab_bytes(m->vocab) : 0;
@@ -136,8 +136,9 @@ einf_status einf_session_create(einf_model *m, const einf_session_config *config
     s->model = m;
     s->block_bytes = block_bytes;
     atomic_flag_clear(&s->busy);
-    einf__session_init(&s->timeline, &m->config, &m->weights, &p, &m->rt->kernels, m->rt->pool,
+    einf__session_init(&s->timeline, &m->config, &m->weights, &p, m->rt->pool,
                        config ? config->cancel : NULL);
+    s->timeline.n_threads_decode = p.exact ? 0 : einf__decode_threads_measured(m); /* exact is bound by arithmetic */
     atomic_fetch_add(&m->n_sessions, 1);
     if (p.n_ctx > m->config.n_ctx_train)
         einf__log(m->rt, EINF_LOG_WARNING,

@@ -61,16 +61,29 @@ void *einf__alloc_zero(einf__memory *m, size_t size_bytes)
     return p;
 }
 
+static einf_status fail_limit(const einf__memory *m, uint64_t size_bytes, uint64_t used, const char *what,
+                              einf_error *err)
+{
+    return einf__fail(err, EINF_E_LIMIT, EINF_NO_OFFSET, "ram_limit_bytes",
+                      "raise the limit, or choose a smaller context or model",
+                      "%s needs %llu bytes; %llu of the limit of %llu are in use", what,
+                      (unsigned long long)size_bytes, (unsigned long long)used, (unsigned long long)m->limit_bytes);
+}
+
+einf_status einf__memory_reserve(einf__memory *m, uint64_t size_bytes, const char *what, einf_error *err)
+{
+    if (reserve(m, size_bytes)) return EINF_OK;
+    return fail_limit(m, size_bytes, atomic_load(&m->used_bytes), what, err);
+}
+
+void einf__memory_unreserve(einf__memory *m, uint64_t size_bytes) { atomic_fetch_sub(&m->used_bytes, size_bytes); }
+
 einf_status einf__alloc_or_fail(einf__memory *m, uint64_t size_bytes, const char *what, void **out, einf_error *err)
 {
     *out = NULL;
     const uint64_t used = atomic_load(&m->used_bytes);
     if (size_bytes > m->limit_bytes || used > m->limit_bytes - size_bytes)
-        return einf__fail(err, EINF_E_LIMIT, EINF_NO_OFFSET, "ram_limit_bytes",
-                          "raise the limit, or choose a smaller context or model",
-                          "%s needs %llu bytes; %llu of the limit of %llu are in use", what,
-                          (unsigned long long)size_bytes, (unsigned long long)used,
-                          (unsigned long long)m->limit_bytes);
+        return fail_limit(m, size_bytes, used, what, err);
     if (size_bytes <= SIZE_MAX) *out = einf__alloc(m, (size_t)size_bytes);
     return *out ? EINF_OK : einf__fail_nomem(err, size_bytes, what);
 }

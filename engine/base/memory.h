@@ -2,7 +2,8 @@
  * memory.h - the one door to the heap: the host's allocator, counted, under a ceiling.
  *
  * Every block is at least 64-byte aligned. Free is given the size back, so the count is exact.
- * Threads: any; the counters are atomic. Nothing else in the library calls malloc.
+ * Threads: any; the counters are atomic. Nothing else in the library calls malloc. What the system gives instead, the
+ * pages of EINF_MODE_HUGE, is counted here all the same, under the same ceiling.
  */
 #ifndef EINF_BASE_MEMORY_H
 #define EINF_BASE_MEMORY_H
@@ -29,6 +30,10 @@ void *einf__alloc_zero(einf__memory *m, size_t size_bytes);
 /** Like einf__alloc, but fills *err with `what`, the size and, when it was the ceiling, both values.
  *  *out is NULL on failure. */
 einf_status einf__alloc_or_fail(einf__memory *m, uint64_t size_bytes, const char *what, void **out, einf_error *err);
+/** Count memory of another origin in; fails like einf__alloc_or_fail. */
+einf_status einf__memory_reserve(einf__memory *m, uint64_t size_bytes, const char *what, einf_error *err);
+/** Count it out again. */
+void einf__memory_unreserve(einf__memory *m, uint64_t size_bytes);
 /** p may be NULL; size_bytes as allocated. */
 void einf__free(einf__memory *m, void *p, size_t size_bytes);
 /** A larger block with the first old_bytes copied; the old one is freed. On NULL the old one is untouched. */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * threads.c - the pool: who may use it (a queue of callers), and how one region is shared out among its threads.
  *
- * A region lives in one atomic word: its generation, whether it is open, and how many workers are inside. Workers
- * enter an open region by adding themselves to the word and leave by subtracting; the caller closes it when the pieces
- * have run out, and returns when nobody is inside. So a worker that sleeps, or whose CPU was taken away by the host,
- * delays nothing: it comes too late, finds the region closed, and never touches it.
+ * A region lives in one atomic word: its generation, for how many threads it is, whether it is open, and how many
+ * workers are inside. Workers enter an open region by adding themselves to the word and leave by subtracting; the
+ * caller closes it when the pieces have run out, and returns when nobody is inside. So a worker that sleeps, or whose
+ * CPU was taken away by the host, delays nothing: it comes too late, finds the region closed, and never touches it.
+ * That is why generation and arrivals share a word, and why there is no barrier that counts to n.
  *
  * Waiting is always bounded spinning first, then a condition variable: on a small shared machine a spinning thread
- * takes the core that the thread it waits for needs.
+ * takes the core that the thread it waits for needs. Workers are woken by number, so that a region for two threads
+ * leaves the others asleep.
  */
 #include "engine/base/threads.h"
 
@@ -22,16 +24,19 @@
 enum {
     MAX_THREADS = 256,
     /* Between two regions of a pass the caller norms a column or rotates a few heads, 1 to 10 us; a sleeping worker
-     * needs 5 to 50 us to come back. Longer gaps are the tail of somebody's piece, or the end of the pass. */
-    SPIN_NS = 30 * 1000,
+     * needs 5 to 50 us to come back, and waking it costs the caller 6. Longer gaps are the tail of somebody's piece, or
+     * the end of the pass. */
+    SPIN_NS = 50 * 1000,
     PAUSE_NS = 3 * 1000, /* of these without offering the core to others */
     POLL_NS = 10 * 1000 * 1000 /* between looks at the cancel flags while queueing */
 };
 
 /* The region's word: generation << 32 | bits below. */
-#define INSIDE_MASK UINT64_C(0xffff)       /* workers inside */
-#define OPEN_BIT UINT64_C(0x10000)         /* workers may enter */
-#define CALLER_SLEEPS_BIT UINT64_C(0x20000) /* the last one out wakes the caller */
+#define INSIDE_MASK UINT64_C(0xfff)        /* workers inside */
+#define OPEN_BIT UINT64_C(0x1000)          /* workers may enter, */
+#define CALLER_SLEEPS_BIT UINT64_C(0x2000) /* the last one out wakes the caller */
+#define ONE_THREAD UINT64_C(0x10000)       /* those numbered below this 16-bit count of threads */
+#define THREADS_MASK UINT64_C(0xffff)
 #define ONE_GENERATION (UINT64_C(1) << 32)
 
 /* A caller in the queue for the pool, on that caller's stack. */
@@ -44,6 +49,8 @@ typedef struct worker {
     einf__pool *pool;
     pthread_t thread;
     int32_t i_thread;
+    atomic_bool sleeps;  /* in, or on the way into, a wait on `work` */
+    pthread_cond_t work; /* a region for this worker opened, or stop */
 } worker;
 
 struct einf__pool {
@@ -51,6 +58,7 @@ struct einf__pool {
     einf__region_fn fn;
     void *arg;
     int64_t n_items, grain;
+    int32_t n_active; /* threads that the next regions are for */
 
     _Alignas(64) _Atomic uint64_t region;
     _Alignas(64) _Atomic int64_t next_piece;
@@ -58,9 +66,7 @@ struct einf__pool {
     /* Spinning is worth while: the pool is acquired. */
     _Alignas(64) atomic_bool busy_hint;
     atomic_bool stop;
-    _Atomic int32_t n_sleeping; /* workers in, or on the way into, a wait on `work` */
     pthread_mutex_t sleep_lock;
-    pthread_cond_t work; /* a region opened, or stop */
     pthread_cond_t left; /* the last worker left a closed region */
 
     pthread_mutex_t queue_lock; /* the rest, up to first */
@@ -119,21 +125,33 @@ static void do_pieces(einf__pool *p, int32_t i_thread)
     }
 }
 
-static bool is_new(uint64_t region, uint64_t seen)
+/* What a worker knows of regions. */
+typedef struct lookout {
+    uint64_t entered; /* generation of the last one entered */
+    uint64_t noticed; /* of the last one seen, entered or not */
+    int64_t deadline_ns;
+} lookout;
+
+static bool is_for(const worker *w, uint64_t region, uint64_t entered)
 {
-    return (region & OPEN_BIT) != 0 && region / ONE_GENERATION != seen;
+    return (region & OPEN_BIT) != 0 && region / ONE_GENERATION != entered &&
+           (uint64_t)w->i_thread < (region / ONE_THREAD & THREADS_MASK);
 }
 
-/* Enter the region if it is open and not the one seen last. */
-static bool enter(einf__pool *p, uint64_t *seen)
+/* Enter the region if it is open, for this worker, and not the one entered last. A region that came and went unentered
+ * is a sign of life: spinning begins anew. */
+static bool enter(const worker *w, lookout *l)
 {
+    einf__pool *p = w->pool;
     uint64_t r = atomic_load_explicit(&p->region, memory_order_acquire);
-    while (is_new(r, *seen)) {
+    while (is_for(w, r, l->entered)) {
         if (!atomic_compare_exchange_weak_explicit(&p->region, &r, r + 1, memory_order_acquire, memory_order_acquire))
             continue;
-        *seen = r / ONE_GENERATION;
+        l->entered = r / ONE_GENERATION;
         return true;
     }
+    if (r / ONE_GENERATION != l->noticed && (uint64_t)w->i_thread < (r / ONE_THREAD & THREADS_MASK)) l->deadline_ns = 0;
+    l->noticed = r / ONE_GENERATION;
     return false;
 }
 
@@ -146,45 +164,51 @@ static void leave(einf__pool *p)
     (void)pthread_cond_signal(&p->left);
 }
 
-/* Sleep until there is a new region, or stop. The counter goes up before the last look at the region, and the caller
- * opens the region before it looks at the counter (both sequentially consistent): one of the two sees the other. */
-static void sleep_for_work(einf__pool *p, uint64_t seen)
+/* Sleep until there is a new region, or stop. The flag goes up before the last look at the region, and the caller
+ * opens the region before it looks at the flag (both sequentially consistent): one of the two sees the other. */
+static void sleep_for_work(worker *w, const lookout *l)
 {
+    einf__pool *p = w->pool;
     (void)pthread_mutex_lock(&p->sleep_lock);
-    atomic_fetch_add(&p->n_sleeping, 1);
-    while (!atomic_load(&p->stop) && !is_new(atomic_load(&p->region), seen))
-        (void)pthread_cond_wait(&p->work, &p->sleep_lock);
-    atomic_fetch_sub(&p->n_sleeping, 1);
+    atomic_store(&w->sleeps, true);
+    while (!atomic_load(&p->stop) && !is_for(w, atomic_load(&p->region), l->entered))
+        (void)pthread_cond_wait(&w->work, &p->sleep_lock);
+    atomic_store(&w->sleeps, false);
     (void)pthread_mutex_unlock(&p->sleep_lock);
 }
 
 static void *worker_main(void *arg)
 {
-    const worker *w = arg;
+    worker *w = arg;
     einf__pool *p = w->pool;
-    uint64_t seen = 0;
-    int64_t deadline_ns = 0;
+    lookout l = { 0, 0, 0 };
     while (!atomic_load_explicit(&p->stop, memory_order_relaxed)) {
-        if (enter(p, &seen)) {
+        if (enter(w, &l)) {
             do_pieces(p, w->i_thread);
             leave(p);
-            deadline_ns = 0;
-        } else if (!atomic_load_explicit(&p->busy_hint, memory_order_relaxed) || !spin_on(&deadline_ns)) {
-            sleep_for_work(p, seen);
-            deadline_ns = 0;
+            l.deadline_ns = 0;
+        } else if (!atomic_load_explicit(&p->busy_hint, memory_order_relaxed) || !spin_on(&l.deadline_ns)) {
+            sleep_for_work(w, &l);
+            l.deadline_ns = 0;
         }
     }
     return NULL;
 }
 
+/* Wake those of the first n_wanted workers that sleep. */
 static void wake_workers(einf__pool *p, int64_t n_wanted)
 {
-    int64_t n = atomic_load(&p->n_sleeping);
-    if (n > n_wanted) n = n_wanted;
-    if (n == 0) return;
-    (void)pthread_mutex_lock(&p->sleep_lock); /* whoever counted himself in is in his wait now */
-    (void)pthread_mutex_unlock(&p->sleep_lock);
-    for (; n > 0; n--) (void)pthread_cond_signal(&p->work);
+    bool locked = false;
+    for (int64_t i = 0; i < n_wanted; i++) {
+        worker *w = &p->workers[i];
+        if (!atomic_load(&w->sleeps)) continue;
+        if (!locked) { /* whoever put up his flag is in his wait then */
+            (void)pthread_mutex_lock(&p->sleep_lock);
+            (void)pthread_mutex_unlock(&p->sleep_lock);
+            locked = true;
+        }
+        (void)pthread_cond_signal(&w->work);
+    }
 }
 
 /* Close the region, then wait until the workers inside have finished their last pieces. */
@@ -220,13 +244,14 @@ void einf__pool_run(einf__pool *p, int64_t n_items, int64_t grain, einf__region_
     p->n_items = n_items;
     p->grain = grain;
     atomic_store_explicit(&p->next_piece, 0, memory_order_relaxed);
-    if (p->n_threads == 1) {
+    if (p->n_active == 1) {
         do_pieces(p, 0);
         return;
     }
+    const int64_t n_helpers = p->n_active - 1, n_more_pieces = (n_items - 1) / grain;
     const uint64_t r = atomic_load_explicit(&p->region, memory_order_relaxed);
-    atomic_store(&p->region, (r / ONE_GENERATION + 1) * ONE_GENERATION | OPEN_BIT);
-    wake_workers(p, (n_items - 1) / grain);
+    atomic_store(&p->region, (r / ONE_GENERATION + 1) * ONE_GENERATION | (uint64_t)p->n_active * ONE_THREAD | OPEN_BIT);
+    wake_workers(p, n_more_pieces < n_helpers ? n_more_pieces : n_helpers);
     do_pieces(p, 0);
     close_region(p);
 }
@@ -252,16 +277,12 @@ static int init_locks(einf__pool *p)
     if (failure) return failure;
     failure = pthread_mutex_init(&p->queue_lock, NULL);
     if (failure) goto no_queue_lock;
-    failure = pthread_cond_init(&p->work, NULL);
-    if (failure) goto no_work;
     failure = pthread_cond_init(&p->left, NULL);
     if (failure) goto no_left;
     failure = init_monotonic_cond(&p->granted);
     if (!failure) return 0;
     (void)pthread_cond_destroy(&p->left);
 no_left:
-    (void)pthread_cond_destroy(&p->work);
-no_work:
     (void)pthread_mutex_destroy(&p->queue_lock);
 no_queue_lock:
     (void)pthread_mutex_destroy(&p->sleep_lock);
@@ -272,9 +293,20 @@ static void deinit_locks(einf__pool *p)
 {
     (void)pthread_cond_destroy(&p->granted);
     (void)pthread_cond_destroy(&p->left);
-    (void)pthread_cond_destroy(&p->work);
     (void)pthread_mutex_destroy(&p->queue_lock);
     (void)pthread_mutex_destroy(&p->sleep_lock);
+}
+
+/* 0 or an errno. */
+static int start_worker(einf__pool *p, const pthread_attr_t *attr, int32_t i_thread)
+{
+    worker *w = &p->workers[i_thread - 1];
+    *w = (worker){ .pool = p, .i_thread = i_thread };
+    int failure = pthread_cond_init(&w->work, NULL);
+    if (failure) return failure;
+    failure = pthread_create(&w->thread, attr, worker_main, w);
+    if (failure) (void)pthread_cond_destroy(&w->work);
+    return failure;
 }
 
 /* Start workers until all run or one fails: 0 or an errno. */
@@ -290,9 +322,7 @@ static int start_workers(einf__pool *p)
     if (!failure) failure = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (!failure) {
         while (!failure && p->n_started < p->n_threads - 1) {
-            worker *w = &p->workers[p->n_started];
-            *w = (worker){ .pool = p, .i_thread = p->n_started + 1 };
-            failure = pthread_create(&w->thread, &attr, worker_main, w);
+            failure = start_worker(p, &attr, p->n_started + 1);
             if (!failure) p->n_started++;
         }
         (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -306,8 +336,12 @@ static void stop_workers(einf__pool *p)
     atomic_store(&p->stop, true);
     (void)pthread_mutex_lock(&p->sleep_lock);
     (void)pthread_mutex_unlock(&p->sleep_lock);
-    (void)pthread_cond_broadcast(&p->work);
-    for (int32_t i = 0; i < p->n_started; i++) (void)pthread_join(p->workers[i].thread, NULL);
+    for (int32_t i = 0; i < p->n_started; i++) {
+        worker *w = &p->workers[i];
+        (void)pthread_cond_signal(&w->work);
+        (void)pthread_join(w->thread, NULL);
+        (void)pthread_cond_destroy(&w->work);
+    }
 }
 
 static einf_status fail_system(einf_error *err, int failure, const char *what, int32_t i, int32_t n)
@@ -330,7 +364,7 @@ einf_status einf__pool_create(einf__memory *mem, int32_t n_threads, einf__pool *
     p->mem = mem;
     p->size_bytes = size_bytes;
     p->owner = getpid();
-    p->n_threads = n_threads;
+    p->n_threads = p->n_active = n_threads;
     int failure = init_locks(p);
     if (failure) {
         einf__free(mem, p, size_bytes);
@@ -394,6 +428,12 @@ static bool queue_for_pool(einf__pool *p, const einf_cancel *a, const einf_cance
     return true;
 }
 
+static void begin_pass(einf__pool *p)
+{
+    p->n_active = p->n_threads;
+    atomic_store_explicit(&p->busy_hint, true, memory_order_relaxed);
+}
+
 einf_status einf__pool_acquire(einf__pool *p, const einf_cancel *a, const einf_cancel *b, einf_error *err)
 {
     const pid_t here = getpid();
@@ -408,8 +448,24 @@ einf_status einf__pool_acquire(einf__pool *p, const einf_cancel *a, const einf_c
     if (!mine)
         return einf__fail(err, EINF_E_CANCELLED, EINF_NO_OFFSET, NULL, NULL,
                           "cancelled while another session was using the runtime's threads");
-    atomic_store_explicit(&p->busy_hint, true, memory_order_relaxed);
+    begin_pass(p);
     return EINF_OK;
+}
+
+bool einf__pool_try_acquire(einf__pool *p)
+{
+    if (getpid() != p->owner) return false;
+    (void)pthread_mutex_lock(&p->queue_lock);
+    const bool mine = !p->taken;
+    p->taken = true;
+    (void)pthread_mutex_unlock(&p->queue_lock);
+    if (mine) begin_pass(p);
+    return mine;
+}
+
+void einf__pool_limit(einf__pool *p, int32_t n_threads)
+{
+    p->n_active = n_threads < 1 || n_threads > p->n_threads ? p->n_threads : n_threads;
 }
 
 void einf__pool_release(einf__pool *p)

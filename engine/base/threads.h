@@ -8,6 +8,8 @@
 #ifndef EINF_BASE_THREADS_H
 #define EINF_BASE_THREADS_H
 
+#include <stdbool.h>
+
 #include "engine/base/cancel.h"
 #include "engine/base/memory.h"
 
@@ -24,7 +26,12 @@ int32_t einf__pool_n_threads(const einf__pool *pool);
 /** Wait for the pool, first come first served as the system schedules. EINF_E_CANCELLED when either flag is set while
  *  waiting; EINF_E_STATE in a forked child. */
 einf_status einf__pool_acquire(einf__pool *pool, const einf_cancel *a, const einf_cancel *b, einf_error *err);
+/** The same without waiting: false when somebody has it, or in a forked child. */
+bool einf__pool_try_acquire(einf__pool *pool);
 void einf__pool_release(einf__pool *pool);
+/** From now until the release, regions are for the caller and the first n_threads - 1 workers; the others sleep. 0, or
+ *  more than there are: all, which is what a pool begins with when it is acquired. The pool must be acquired. */
+void einf__pool_limit(einf__pool *pool, int32_t n_threads);
 
 /** Items [begin, end) of a region, on thread i_thread in [0, n_threads). */
 typedef void (*einf__region_fn)(void *arg, int64_t begin, int64_t end, int32_t i_thread);

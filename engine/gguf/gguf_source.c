@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * gguf_source.c - where the bytes of a model come from: a mapping, a copy read piece by piece, or the caller's memory.
+ * gguf_source.c - where the bytes of a model come from: a mapping, a copy read piece by piece into a block or into huge
+ * pages, or the caller's memory.
  *
  * Owns the mapping or the copy, and nothing else: no descriptor outlives a call. Refuses whatever is no regular file
  * before opening it, so that a FIFO cannot block us and a device is never disturbed. A mapping keeps following the
@@ -88,6 +89,24 @@ static einf_status read_piece(int fd, uint64_t offset_bytes, uint8_t *to, uint64
 /* Small enough that a cancel is answered within 30 ms from a slow memory card (40 MB/s). */
 enum { PIECE_BYTES = 1 << 20 };
 
+/* into_huge: what was read leaves the page cache, where a second copy of it would take memory for nothing. */
+static einf_status read_pieces(int fd, uint64_t offset_bytes, uint64_t size_bytes, const einf__source_options *o,
+                               bool into_huge, uint8_t *to, einf_error *err)
+{
+    for (uint64_t done = 0; done < size_bytes;) {
+        if (einf__is_cancelled(o->cancel)) return fail_cancelled(err, done, size_bytes);
+        const uint64_t left = size_bytes - done, n = left < PIECE_BYTES ? left : PIECE_BYTES;
+        EINF_TRY(read_piece(fd, offset_bytes + done, to + done, n, err));
+        if (into_huge) (void)posix_fadvise(fd, (off_t)(offset_bytes + done), (off_t)n, POSIX_FADV_DONTNEED);
+        done += n;
+        const uint64_t all_done = o->before_bytes + done, total = o->before_bytes + size_bytes;
+        if (o->progress && o->progress(o->progress_user, EINF_PHASE_LOAD, all_done,
+                                       o->total_bytes > total ? o->total_bytes : total) != 0)
+            return fail_cancelled(err, done, size_bytes);
+    }
+    return EINF_OK;
+}
+
 static einf_status read_part(einf__memory *mem, int fd, uint64_t offset_bytes, uint64_t size_bytes,
                              const einf__source_options *o, einf__source *out, einf_error *err)
 {
@@ -96,19 +115,54 @@ static einf_status read_part(einf__memory *mem, int fd, uint64_t offset_bytes, u
     out->mem = mem;
     out->data = out->block;
     out->size_bytes = size_bytes;
+    return read_pieces(fd, offset_bytes, size_bytes, o, false, out->block, err);
+}
 
-    uint8_t *to = out->block;
-    for (uint64_t done = 0; done < size_bytes;) {
-        if (einf__is_cancelled(o->cancel)) return fail_cancelled(err, done, size_bytes);
-        const uint64_t left = size_bytes - done, n = left < PIECE_BYTES ? left : PIECE_BYTES;
-        EINF_TRY(read_piece(fd, offset_bytes + done, to + done, n, err));
-        done += n;
-        const uint64_t all_done = o->before_bytes + done, total = o->before_bytes + size_bytes;
-        if (o->progress && o->progress(o->progress_user, EINF_PHASE_LOAD, all_done,
-                                       o->total_bytes > total ? o->total_bytes : total) != 0)
-            return fail_cancelled(err, done, size_bytes);
-    }
-    return EINF_OK;
+/* ---------------------------------------------------------------------------------------------- huge pages -- */
+
+/* One entry in the last but one table of an address: as many pages as a table of 8-byte entries has. 2 MiB for pages
+ * of 4 KiB, 32 MiB for 16, 512 MiB for 64. */
+static uint64_t huge_page_bytes(void) { return einf__page_bytes() * (einf__page_bytes() / 8); }
+
+/* madvise promises nothing: where an administrator has switched huge pages off it succeeds all the same. */
+static bool huge_pages_are_off(void)
+{
+    char text[64]; /* "always madvise [never]" */
+    const int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return false;
+    const ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    (void)close(fd);
+    if (n <= 0) return false;
+    text[n] = '\0';
+    return strstr(text, "[never]") != NULL;
+}
+
+/* Whole huge pages are asked for, and small ones behind the last: no page is larger than what it is counted for. */
+static bool ask_for_huge_pages(uint8_t *base, uint64_t size_bytes)
+{
+    const uint64_t whole_bytes = size_bytes / huge_page_bytes() * huge_page_bytes();
+    if (whole_bytes == 0) return true;
+    return madvise(base, (size_t)whole_bytes, MADV_HUGEPAGE) == 0 && !huge_pages_are_off();
+}
+
+static einf_status read_part_huge(einf__memory *mem, int fd, uint64_t offset_bytes, uint64_t size_bytes,
+                                  const einf__source_options *o, einf__source *out, einf_error *err)
+{
+    uint64_t map_bytes; /* with room to begin at a huge page */
+    EINF_TRY(einf__memory_reserve(mem, size_bytes, "the file's contents (mode=huge)", err));
+    out->reserved_bytes = size_bytes;
+    out->mem = mem;
+    const bool fits = einf__add_u64(size_bytes, huge_page_bytes(), &map_bytes) && map_bytes <= SIZE_MAX;
+    void *p = fits ? mmap(NULL, (size_t)map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                   : MAP_FAILED;
+    if (p == MAP_FAILED) return einf__fail_nomem(err, size_bytes, "the file's contents (mode=huge)");
+    out->map_base = p;
+    out->map_bytes = map_bytes;
+    uint8_t *to = (uint8_t *)p + (huge_page_bytes() - (uintptr_t)p % huge_page_bytes()) % huge_page_bytes();
+    out->data = to;
+    out->size_bytes = size_bytes;
+    out->huge_refused = !ask_for_huge_pages(to, size_bytes);
+    return read_pieces(fd, offset_bytes, size_bytes, o, true, to, err);
 }
 
 /* ------------------------------------------------------------------------------------------------- opening -- */
@@ -131,6 +185,12 @@ static einf_status find_part(const struct stat *st, uint64_t offset_bytes, uint6
     return EINF_OK;
 }
 
+static einf_status check_mode(const einf__source_options *o, einf_error *err)
+{
+    if (o->mode == EINF_MODE_MAP || o->mode == EINF_MODE_READ || o->mode == EINF_MODE_HUGE) return EINF_OK;
+    return einf__fail_arg(err, "mode", "mode is %d, known are 0 (map), 1 (read) and 2 (huge)", (int)o->mode);
+}
+
 static einf_status open_part(einf__memory *mem, int fd, uint64_t offset_bytes, uint64_t length_bytes, const char *where,
                              const char *path, const einf__source_options *o, einf__source *out, einf_error *err)
 {
@@ -141,6 +201,7 @@ static einf_status open_part(einf__memory *mem, int fd, uint64_t offset_bytes, u
     EINF_TRY(find_part(&st, offset_bytes, length_bytes, &size_bytes, err));
     if (einf__is_cancelled(o->cancel)) return fail_cancelled(err, 0, size_bytes);
     if (o->mode == EINF_MODE_READ) return read_part(mem, fd, offset_bytes, size_bytes, o, out, err);
+    if (o->mode == EINF_MODE_HUGE) return read_part_huge(mem, fd, offset_bytes, size_bytes, o, out, err);
 
     EINF_TRY(map_part(fd, offset_bytes, size_bytes, out, err));
     /* Pages beyond a file that shrank since are deadly to touch: look again now that the mapping holds it. */
@@ -156,8 +217,7 @@ einf_status einf__source_open_fd(einf__memory *mem, int fd, uint64_t offset_byte
                                  const einf__source_options *o, einf__source *out, einf_error *err)
 {
     memset(out, 0, sizeof *out);
-    if (o->mode != EINF_MODE_MAP && o->mode != EINF_MODE_READ)
-        return einf__fail_arg(err, "mode", "mode is %d, known are 0 (map) and 1 (read)", (int)o->mode);
+    EINF_TRY(check_mode(o, err));
     const einf_status status = open_part(mem, fd, offset_bytes, length_bytes, "fd", NULL, o, out, err);
     if (status != EINF_OK) einf__source_close(out);
     return status;
@@ -188,8 +248,7 @@ einf_status einf__source_open_path(einf__memory *mem, const char *path, const ei
     int fd = -1;
     memset(out, 0, sizeof *out);
     if (!path) return einf__fail_arg(err, "path", "path is NULL");
-    if (o->mode != EINF_MODE_MAP && o->mode != EINF_MODE_READ)
-        return einf__fail_arg(err, "mode", "mode is %d, known are 0 (map) and 1 (read)", (int)o->mode);
+    EINF_TRY(check_mode(o, err));
     EINF_TRY(open_descriptor(path, &fd, err));
     const einf_status status = open_part(mem, fd, 0, 0, "path", path, o, out, err);
     (void)close(fd);
@@ -212,6 +271,7 @@ einf_status einf__source_open_memory(const void *data, uint64_t size_bytes, einf
 void einf__source_close(einf__source *s)
 {
     if (s->map_base) (void)munmap(s->map_base, (size_t)s->map_bytes);
+    if (s->reserved_bytes) einf__memory_unreserve(s->mem, s->reserved_bytes);
     if (s->block) einf__free(s->mem, s->block, (size_t)s->block_bytes);
     memset(s, 0, sizeof *s);
 }

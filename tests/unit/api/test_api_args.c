@@ -371,7 +371,7 @@ static void test_model_values(void **state)
         refuses(&f, einf_model_open_memory(f.rt, f.file, f.n_bytes, &c, &m, &f.err), "load");
     }
     c.load = 0;
-    static const int32_t modes[] = { -1, 2, INT32_MAX };
+    static const int32_t modes[] = { -1, 3, INT32_MAX };
     for (size_t i = 0; i < TEST_COUNT(modes); i++) {
         c.mode = modes[i];
         refuses(&f, einf_model_open_memory(f.rt, f.file, f.n_bytes, &c, &m, &f.err), "mode");

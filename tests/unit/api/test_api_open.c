@@ -48,7 +48,7 @@ static void test_every_source(void **state)
         test_write_file(whole, f.file, f.n_bytes);
         static const size_t offsets[] = { 1, 32, 4096, 5000, 65536 + 17 };
         einf_model *m = NULL;
-        for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_READ; mode++) {
+        for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_HUGE; mode++) {
             einf_model_config c = EINF_INIT(einf_model_config);
             c.mode = mode;
             c.check_tensors = 1;
@@ -349,7 +349,7 @@ static void test_progress_and_cancel(void **state)
     test_write_file(path, f.file, f.n_bytes);
     einf_cancel *cancel = NULL;
     assert_ok(einf_cancel_create(&cancel, &f.err), &f.err);
-    for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_READ; mode++) {
+    for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_HUGE; mode++) {
         watcher w = { .calls = 0 };
         einf_model_config c = EINF_INIT(einf_model_config);
         c.mode = mode;

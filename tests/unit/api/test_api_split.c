@@ -94,7 +94,7 @@ static void compare_with_whole(split_fixture *s, const char *first, uint32_t n_p
     assert_ok(einf_model_get_info(whole, &a, &s->f.err), &s->f.err);
     float *want = logits_of(s, whole, &n_want);
     assert_ok(einf_model_close(&whole, &s->f.err), &s->f.err);
-    for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_READ; mode++) {
+    for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_HUGE; mode++) {
         assert_ok(open_mode(s, first, mode, 0), &s->f.err);
         assert_ok(einf_model_get_info(s->f.m, &b, &s->f.err), &s->f.err);
         assert_int_equal(b.n_files, n_parts);
@@ -154,7 +154,7 @@ static void test_bytes(void **state)
         free(path);
         sum += n;
     }
-    for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_READ; mode++) {
+    for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_HUGE; mode++) {
         einf_model_info info = EINF_INIT(einf_model_info);
         einf_plan plan = EINF_INIT(einf_plan);
         const uint64_t before = allocated_bytes(s.f.rt);
@@ -163,7 +163,7 @@ static void test_bytes(void **state)
         assert_int_equal(info.file_bytes, sum);
         assert_ok(einf_session_plan(s.f.m, NULL, &plan, &s.f.err), &s.f.err);
         assert_int_equal(plan.weights_mapped_bytes, mode == EINF_MODE_MAP ? sum : 0);
-        assert_int_equal(plan.weights_private_bytes, mode == EINF_MODE_READ ? sum : 0);
+        assert_int_equal(plan.weights_private_bytes, mode == EINF_MODE_MAP ? 0 : sum);
         assert_int_equal(allocated_bytes(s.f.rt) - before,
                          plan.weights_private_bytes + plan.model_bytes + plan.vocab_bytes);
         assert_ok(einf_model_close(&s.f.m, &s.f.err), &s.f.err);
@@ -177,7 +177,7 @@ static void test_bytes(void **state)
 static void refuse(split_fixture *s, const char *path, einf_status status, const char *where, const char *says,
                    const char *hint)
 {
-    for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_READ; mode++) {
+    for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_HUGE; mode++) {
         const uint64_t before = allocated_bytes(s->f.rt);
         assert_status(open_mode(s, path, mode, EINF_LOAD_HEADER), &s->f.err, status);
         assert_null(s->f.m);

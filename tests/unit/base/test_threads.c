@@ -214,6 +214,124 @@ static void idle_workers_use_no_cpu(void **state)
     einf__pool_destroy(&pool);
 }
 
+/* Which threads worked, and whether every item ran once, under a limit. Items take long enough for all to come. */
+typedef struct limited {
+    atomic_int n_by_thread[8];
+    atomic_int n_runs[64];
+} limited;
+
+static void note_limited(void *arg, int64_t begin, int64_t end, int32_t i_thread)
+{
+    limited *l = arg;
+    for (int64_t i = begin; i < end; i++) (void)atomic_fetch_add(&l->n_runs[i], 1);
+    (void)atomic_fetch_add(&l->n_by_thread[i_thread], 1);
+    sleep_ms(1);
+}
+
+static int32_t threads_at_work(einf__pool *pool)
+{
+    limited l;
+    int32_t n = 0;
+    memset(&l, 0, sizeof l);
+    einf__pool_run(pool, 64, 1, note_limited, &l);
+    for (int i = 0; i < 64; i++) assert_int_equal(atomic_load(&l.n_runs[i]), 1);
+    for (int i = 0; i < 8; i++) {
+        if (atomic_load(&l.n_by_thread[i]) == 0) continue;
+        assert_int_equal(i, n); /* the first ones, and no others */
+        n++;
+    }
+    return n;
+}
+
+static void a_limit_holds_until_the_release(void **state)
+{
+    static const int32_t all[] = { 0, -1, 4, 5, INT32_MAX };
+    (void)state;
+    einf__memory mem;
+    einf__pool *pool = make_pool(&mem, 4);
+    assert_ok(einf__pool_acquire(pool, NULL, NULL, NULL), NULL);
+    assert_int_equal(threads_at_work(pool), 4);
+    for (int round = 0; round < 3; round++) {
+        for (int32_t n = 1; n <= 4; n++) {
+            einf__pool_limit(pool, n);
+            if (round == 1) sleep_ms(2); /* those that are needed are asleep as well */
+            assert_int_equal(threads_at_work(pool), n);
+        }
+    }
+    for (size_t i = 0; i < TEST_COUNT(all); i++) {
+        einf__pool_limit(pool, 1);
+        einf__pool_limit(pool, all[i]);
+        assert_int_equal(threads_at_work(pool), 4);
+    }
+    einf__pool_limit(pool, 2);
+    einf__pool_release(pool);
+    assert_ok(einf__pool_acquire(pool, NULL, NULL, NULL), NULL);
+    assert_int_equal(threads_at_work(pool), 4);
+    assert_int_equal(einf__pool_n_threads(pool), 4);
+    einf__pool_release(pool);
+    einf__pool_destroy(&pool);
+}
+
+/* Limits that change between regions of a few items each, and threads that fall asleep in between. */
+static void limits_change_between_small_regions(void **state)
+{
+    (void)state;
+    static counted c;
+    einf__memory mem;
+    einf__pool *pool = make_pool(&mem, 5);
+    uint32_t seed = 7;
+    for (int round = 0; round < 3000; round++) {
+        assert_ok(einf__pool_acquire(pool, NULL, NULL, NULL), NULL);
+        for (int i = 0; i < 4; i++) {
+            c.n_threads = 1 + (int32_t)(next_random(&seed) % 5);
+            c.n_items = 1 + next_random(&seed) % 12;
+            c.grain = 1;
+            memset(c.seen, 0, sizeof c.seen[0] * (size_t)c.n_items);
+            einf__pool_limit(pool, c.n_threads);
+            einf__pool_run(pool, c.n_items, 1, count_items, &c);
+            for (int64_t j = 0; j < c.n_items; j++) assert_int_equal(c.seen[j], 1);
+        }
+        einf__pool_release(pool);
+        if (round % 100 == 0) sleep_ms(1);
+    }
+    assert_int_equal(atomic_load(&c.n_bad), 0);
+    einf__pool_destroy(&pool);
+}
+
+/* Workers that a limit leaves out sleep, however long the pass; a worker that is in it does not. */
+static void threads_beyond_the_limit_use_no_cpu(void **state)
+{
+    (void)state;
+    einf__memory mem;
+    einf__pool *pool = make_pool(&mem, 4);
+    assert_ok(einf__pool_acquire(pool, NULL, NULL, NULL), NULL);
+    (void)threads_at_work(pool);
+    einf__pool_limit(pool, 1);
+    sleep_ms(5);
+    const double before = cpu_s();
+    for (int i = 0; i < 3; i++) assert_int_equal(threads_at_work(pool), 1); /* 64 ms each, asleep */
+    assert_true(cpu_s() - before < 0.05);
+    einf__pool_release(pool);
+    einf__pool_destroy(&pool);
+}
+
+static void trying_never_waits(void **state)
+{
+    (void)state;
+    einf__memory mem;
+    einf__pool *pool = make_pool(&mem, 2);
+    assert_true(einf__pool_try_acquire(pool));
+    assert_false(einf__pool_try_acquire(pool));
+    assert_int_equal(threads_at_work(pool), 2);
+    einf__pool_release(pool);
+    assert_ok(einf__pool_acquire(pool, NULL, NULL, NULL), NULL);
+    assert_false(einf__pool_try_acquire(pool));
+    einf__pool_release(pool);
+    assert_true(einf__pool_try_acquire(pool));
+    einf__pool_release(pool);
+    einf__pool_destroy(&pool);
+}
+
 /* ------------------------------------------------------------------------------------- creating, destroying -- */
 
 static void create_and_destroy_often(void **state)
@@ -448,6 +566,7 @@ static int child_of_fork(einf__pool *pool)
 {
     einf_error err = test_error();
     if (einf__pool_acquire(pool, NULL, NULL, &err) != EINF_E_STATE) return 1;
+    if (einf__pool_try_acquire(pool)) return 4;
     if (err.code != EINF_E_STATE || !strstr(err.message, "forked child") || err.hint[0] == '\0') return 2;
     einf__pool_destroy(&pool); /* returns, although the threads are not there */
     return pool ? 3 : 0;
@@ -481,6 +600,10 @@ int main(void)
         cmocka_unit_test(one_piece_runs_on_the_caller),
         cmocka_unit_test(workers_are_woken_have_small_stacks_and_no_signals),
         cmocka_unit_test(idle_workers_use_no_cpu),
+        cmocka_unit_test(a_limit_holds_until_the_release),
+        cmocka_unit_test(limits_change_between_small_regions),
+        cmocka_unit_test(threads_beyond_the_limit_use_no_cpu),
+        cmocka_unit_test(trying_never_waits),
         cmocka_unit_test(create_and_destroy_often),
         cmocka_unit_test(refuses_odd_thread_counts),
         cmocka_unit_test(fails_without_memory),

@@ -54,7 +54,7 @@ static void test_truncated_file(void **state)
     test_write_file(path, file, n_bytes);
     for (size_t n = n_bytes; n-- > 0;) {
         assert_int_equal(truncate(path, (off_t)n), 0);
-        for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_READ; mode++) {
+        for (int32_t mode = EINF_MODE_MAP; mode <= EINF_MODE_HUGE; mode++) {
             test_heap heap;
             einf__memory mem;
             einf__source source;

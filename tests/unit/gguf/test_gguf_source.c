@@ -16,7 +16,7 @@
 
 #include "engine/base/cpu.h"
 
-static const int32_t modes[] = { EINF_MODE_MAP, EINF_MODE_READ };
+static const int32_t modes[] = { EINF_MODE_MAP, EINF_MODE_READ, EINF_MODE_HUGE };
 
 typedef struct folder {
     char *dir, *path; /* path: of "m.gguf" in it */
@@ -86,11 +86,15 @@ static void test_path_and_modes(void **state)
         assert_int_equal(f.source.size_bytes, N);
         assert_memory_equal(f.source.data, bytes, N);
         assert_int_equal(f.heap.live_bytes, modes[m] == EINF_MODE_READ ? N : 0);
+        assert_int_equal(f.mem.used_bytes, modes[m] == EINF_MODE_MAP ? 0 : N); /* counted, whoever gave it */
+        assert_int_equal(einf__source_is_copy(&f.source), modes[m] != EINF_MODE_MAP);
         einf__source_close(&f.source);
         assert_null(f.source.data);
+        assert_int_equal(f.mem.used_bytes, 0);
     }
-    assert_status(open_path(&f, f.path, 2), &f.err, EINF_E_ARG);
-    assert_error_says(&f.err, "mode is 2");
+    assert_status(open_path(&f, f.path, 3), &f.err, EINF_E_ARG);
+    assert_error_says(&f.err, "mode is 3");
+    assert_error_says(&f.err, "2 (huge)");
     assert_status(open_path(&f, NULL, 0), &f.err, EINF_E_ARG);
     free(bytes);
     folder_end(&f);
@@ -294,7 +298,7 @@ static void test_write_only_descriptor(void **state)
         const einf__source_options o = { .mode = modes[m] };
         f.err = test_error();
         assert_status(einf__source_open_fd(&f.mem, fd, 0, 0, &o, &f.source, &f.err), &f.err, EINF_E_IO);
-        assert_error_says(&f.err, modes[m] == EINF_MODE_READ ? "not a descriptor open for reading" : "permission");
+        assert_error_says(&f.err, modes[m] == EINF_MODE_MAP ? "permission" : "not a descriptor open for reading");
     }
     close(fd);
     folder_end(&f);
@@ -339,6 +343,72 @@ static void test_sparse_file(void **state)
     folder_end(&f);
 }
 
+/* The ceiling holds for pages that come from the system, and nothing is read beyond it. */
+static void test_huge_under_a_ceiling(void **state)
+{
+    (void)state;
+    enum { N = 5 * 1024 * 1024 };
+    folder f;
+    folder_begin(&f);
+    uint8_t *bytes = pattern(N);
+    test_write_file(f.path, bytes, N);
+    free(bytes);
+    einf__memory_init(&f.mem, &f.heap.allocator, N - 1);
+    assert_status(open_path(&f, f.path, EINF_MODE_HUGE), &f.err, EINF_E_LIMIT);
+    assert_error_says(&f.err, "mode=huge) needs 5242880 bytes");
+    assert_error_says(&f.err, "of the limit of 5242879");
+    assert_int_equal(f.mem.used_bytes, 0);
+    einf__memory_init(&f.mem, &f.heap.allocator, N);
+    assert_ok(open_path(&f, f.path, EINF_MODE_HUGE), &f.err);
+    assert_int_equal(f.mem.peak_bytes, N);
+    assert_null(einf__alloc(&f.mem, 1)); /* all of it is in use */
+    einf__source_close(&f.source);
+    einf__source_close(&f.source);
+    assert_int_equal(f.mem.used_bytes, 0);
+    assert_int_equal(f.heap.n_calls, 0);
+    folder_end(&f);
+}
+
+/* Kilobytes of huge pages in the mapping that holds p; -1 when the system does not tell. */
+static long huge_kib_at(const void *p)
+{
+    FILE *smaps = fopen("/proc/self/smaps", "r");
+    char line[512];
+    bool here = false;
+    long kib = -1;
+    if (!smaps) return -1;
+    while (kib < 0 && fgets(line, sizeof line, smaps)) {
+        unsigned long begin, end;
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2) here = (uintptr_t)p >= begin && (uintptr_t)p < end;
+        else if (here && strncmp(line, "AnonHugePages:", 14) == 0) kib = strtol(line + 14, NULL, 10);
+    }
+    (void)fclose(smaps);
+    return kib;
+}
+
+static void test_huge_pages_are_had(void **state)
+{
+    (void)state;
+    enum { N = 33 * 1024 * 1024 };
+    folder f;
+    if (test_has_asan() || test_has_tsan() || test_is_emulated() || einf__page_bytes() != 4096) {
+        printf("SKIP: huge pages are looked for on a plain system with pages of 4 KiB\n");
+        return;
+    }
+    folder_begin(&f);
+    uint8_t *bytes = pattern(N);
+    test_write_file(f.path, bytes, N);
+    assert_ok(open_path(&f, f.path, EINF_MODE_HUGE), &f.err);
+    assert_memory_equal(f.source.data, bytes, N);
+    assert_int_equal((uintptr_t)f.source.data % (2 << 20), 0);
+    const long kib = huge_kib_at(f.source.data);
+    if (f.source.huge_refused || kib <= 0)
+        printf("SKIP: this system %s huge pages\n", f.source.huge_refused ? "refuses" : "promises and has no");
+    else assert_true(kib <= 32 * 1024); /* the last MiB lies in small pages */
+    free(bytes);
+    folder_end(&f);
+}
+
 static void test_address_space(void **state)
 {
     (void)state;
@@ -359,11 +429,15 @@ static void test_address_space(void **state)
     const einf_status mapped = open_path(&f, f.path, EINF_MODE_MAP);
     const einf_error map_err = f.err;
     const einf_status read = open_path(&f, f.path, EINF_MODE_READ);
+    const einf_error read_err = f.err;
+    const einf_status huge = open_path(&f, f.path, EINF_MODE_HUGE);
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     assert_status(mapped, &map_err, EINF_E_NOMEM);
     assert_error_says(&map_err, "no address space to map 1073741824 bytes");
-    assert_status(read, &f.err, EINF_E_NOMEM);
-    assert_error_says(&f.err, "1073741824");
+    assert_status(read, &read_err, EINF_E_NOMEM);
+    assert_error_says(&read_err, "1073741824");
+    assert_status(huge, &f.err, EINF_E_NOMEM);
+    assert_error_says(&f.err, "mode=huge");
     folder_end(&f);
 }
 
@@ -531,6 +605,8 @@ int main(void)
         cmocka_unit_test(test_descriptors_that_are_no_file),
         cmocka_unit_test(test_write_only_descriptor),
         cmocka_unit_test(test_sparse_file),
+        cmocka_unit_test(test_huge_under_a_ceiling),
+        cmocka_unit_test(test_huge_pages_are_had),
         cmocka_unit_test(test_address_space),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_truncated_after_reading),

@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 /* A file of FILE_BYTES that exists only here. */
-enum { FILE_BYTES = 3000000, THE_FD = 77 };
+enum { FILE_BYTES = 3000000, THE_FD = 77, SETTING_FD = 78 };
 
 static struct {
-    int open_errno, stat_errno, fstat_errno, mmap_errno;
+    int open_errno, stat_errno, fstat_errno, mmap_errno, madvise_errno;
+    const char *huge_setting; /* what the system says of huge pages; NULL: nothing */
+    size_t advised_bytes, dropped_bytes;
     int n_open_eintr;      /* so many opens are interrupted first */
     size_t most_at_once;   /* a pread gives no more; 0: all */
     int eintr_every;       /* every n-th pread is interrupted */
@@ -54,7 +56,7 @@ static int fake_fstat(int fd, struct stat *st)
 
 static int fake_open(const char *path, int flags)
 {
-    (void)path;
+    if (strncmp(path, "/sys/", 5) == 0) return sys.huge_setting ? SETTING_FD : answer(ENOENT);
     assert_true((flags & O_NONBLOCK) && (flags & O_CLOEXEC));
     if (sys.n_open_eintr-- > 0) return answer(EINTR);
     if (sys.open_errno) return answer(sys.open_errno);
@@ -64,6 +66,7 @@ static int fake_open(const char *path, int flags)
 
 static int fake_close(int fd)
 {
+    if (fd == SETTING_FD) return 0;
     assert_int_equal(fd, THE_FD);
     sys.n_closed++;
     return 0;
@@ -71,6 +74,11 @@ static int fake_close(int fd)
 
 static ssize_t fake_pread(int fd, void *to, size_t n, off_t at)
 {
+    if (fd == SETTING_FD) {
+        assert_true(strlen(sys.huge_setting) <= n);
+        memcpy(to, sys.huge_setting, strlen(sys.huge_setting));
+        return (ssize_t)strlen(sys.huge_setting);
+    }
     assert_int_equal(fd, THE_FD);
     sys.n_reads++;
     if (sys.eintr_every && sys.n_reads % sys.eintr_every == 0) return answer(EINTR);
@@ -84,29 +92,48 @@ static ssize_t fake_pread(int fd, void *to, size_t n, off_t at)
 }
 
 static uint8_t mapped[FILE_BYTES];
+static _Alignas(64) uint8_t pages[(FILE_BYTES) + (2 << 20)];
 
+/* A file, or memory with room to begin at a huge page. */
 static void *fake_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
 {
+    const bool is_file = fd == THE_FD;
     assert_null(at);
-    assert_int_equal(fd, THE_FD);
-    assert_int_equal(protection, PROT_READ);
-    assert_int_equal(flags, MAP_PRIVATE);
+    assert_int_equal(protection, is_file ? PROT_READ : PROT_READ | PROT_WRITE);
+    assert_int_equal(flags, is_file ? MAP_PRIVATE : MAP_PRIVATE | MAP_ANONYMOUS);
     assert_int_equal(offset, 0);
-    assert_int_equal(n, FILE_BYTES);
+    assert_int_equal(n, is_file ? FILE_BYTES : sizeof pages);
     if (sys.mmap_errno) {
         errno = sys.mmap_errno;
         return MAP_FAILED;
     }
     sys.n_mapped++;
-    return mapped;
+    return is_file ? mapped : pages;
 }
 
 static int fake_munmap(void *at, size_t n)
 {
-    assert_ptr_equal(at, mapped);
-    assert_int_equal(n, FILE_BYTES);
+    assert_true(at == mapped || at == pages);
+    assert_int_equal(n, at == mapped ? FILE_BYTES : sizeof pages);
     sys.n_unmapped++;
     return 0;
+}
+
+static int fake_madvise(void *at, size_t n, int advice)
+{
+    assert_int_equal(advice, MADV_HUGEPAGE);
+    assert_int_equal((uintptr_t)at % (2 << 20), 0);
+    sys.advised_bytes += n;
+    return answer(sys.madvise_errno);
+}
+
+static int fake_fadvise(int fd, off_t at, off_t n, int advice)
+{
+    assert_int_equal(fd, THE_FD);
+    assert_int_equal(advice, POSIX_FADV_DONTNEED);
+    assert_int_equal(at, sys.dropped_bytes); /* one piece behind the other */
+    sys.dropped_bytes += (size_t)n;
+    return EINVAL; /* whose failure matters to nobody */
 }
 
 #define stat(path, st) fake_stat(path, st)
@@ -117,6 +144,8 @@ static int fake_munmap(void *at, size_t n)
 #define pread(fd, to, n, at) fake_pread(fd, to, n, at)
 #define mmap(at, n, protection, flags, fd, offset) fake_mmap(at, n, protection, flags, fd, offset)
 #define munmap(at, n) fake_munmap(at, n)
+#define madvise(at, n, advice) fake_madvise(at, n, advice)
+#define posix_fadvise(fd, at, n, advice) fake_fadvise(fd, at, n, advice)
 #include "engine/gguf/gguf_source.c"
 
 static test_heap heap;
@@ -223,6 +252,48 @@ static void test_map_errors(void **state)
     assert_error_says(&err, "map 3000000 bytes");
 }
 
+/* Pages of 4 KiB alone: with others a huge page is larger than the file. */
+static void test_huge_pages_refused(void **state)
+{
+    static const struct { int madvise_errno; const char *setting; bool refused; } cases[] = {
+        { 0, "always [madvise] never\n", false }, { 0, "[always] madvise never\n", false }, { 0, NULL, false },
+        { 0, "always madvise [never]\n", true }, { EINVAL, NULL, true }, { EINVAL, "[always] madvise never\n", true },
+    };
+    (void)state;
+    if (einf__page_bytes() != 4096) {
+        printf("SKIP: the numbers are those of pages of 4 KiB\n");
+        return;
+    }
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        sys.madvise_errno = cases[i].madvise_errno;
+        sys.huge_setting = cases[i].setting;
+        sys.advised_bytes = sys.dropped_bytes = 0;
+        assert_ok(try_open(EINF_MODE_HUGE), &err);
+        check_contents();
+        assert_int_equal(source.huge_refused, cases[i].refused);
+        assert_int_equal(sys.advised_bytes, 2 << 20); /* of 2.86 MiB: no page is larger than what is counted */
+        assert_int_equal(sys.dropped_bytes, FILE_BYTES);
+        einf__source_close(&source);
+    }
+}
+
+static void test_huge_errors(void **state)
+{
+    (void)state;
+    if (einf__page_bytes() != 4096) return;
+    sys.mmap_errno = ENOMEM;
+    assert_status(try_open(EINF_MODE_HUGE), &err, EINF_E_NOMEM);
+    assert_error_says(&err, "mode=huge");
+    assert_int_equal(mem.used_bytes, 0);
+    sys.mmap_errno = 0;
+    sys.fail_from = 1234567;
+    sys.read_errno = EIO;
+    assert_status(try_open(EINF_MODE_HUGE), &err, EINF_E_IO);
+    assert_int_equal(err.offset, 1234567);
+    assert_int_equal(mem.used_bytes, 0);
+    assert_int_equal(sys.n_unmapped, 1);
+}
+
 /* Between looking and mapping the file lost its end: the mapping is given back untouched. */
 static void test_shrinks_before_mapped(void **state)
 {
@@ -238,7 +309,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_short_reads), TEST(test_interruptions), TEST(test_read_error),
-        TEST(test_open_errors), TEST(test_map_errors),    TEST(test_shrinks_before_mapped),
+        TEST(test_open_errors), TEST(test_map_errors), TEST(test_shrinks_before_mapped),
+        TEST(test_huge_pages_refused), TEST(test_huge_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
