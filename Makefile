@@ -74,6 +74,8 @@ $O/%_avx512.o: ISA := $(AVX512)
 $O/%_vnni512.o: ISA := $(AVX512) -mavx512vnni
 $O/%_dotprod.o: ISA := -march=armv8.2-a+dotprod
 $O/%_i8mm.o: ISA := -march=armv8.2-a+dotprod+i8mm
+$O/%_avx512fp16.o: ISA := $(AVX512) -mavx512fp16
+$O/%_fp16.o: ISA := -march=armv8.2-a+fp16
 $O/blas/%.o: ISA = $(BLAS_CFLAGS)
 
 # Asked when first needed, and then once: `make deps` may just have brought them.
@@ -104,6 +106,9 @@ ENGINE_OBJ  := $(foreach l,$(LAYERS),$(patsubst %.c,$O/%.o,$(call layer_src,$l))
 BLAS_OBJ    := $(patsubst %.c,$O/%.o,$(wildcard blas/*.c))
 CLI_OBJ     := $(patsubst %.c,$O/%.o,$(wildcard cli/*.c))
 BENCHES     := $(patsubst bench/bench_%.c,$B/bin/bench-%,$(wildcard bench/bench_*.c))
+BENCH_OBJ   := $(patsubst %.c,$O/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)) \
+               $(if $(filter x86_64,$(ARCH)),$(wildcard bench/x86/*.c)) \
+               $(if $(filter aarch64,$(ARCH)),$(wildcard bench/arm/*.c)))
 SUPPORT_OBJ := $(patsubst %.c,$O/%.o,$(wildcard tests/support/*.c))
 SUITE_OBJ   := $(SUPPORT_OBJ) $O/tests/golden/golden_support.o
 
@@ -126,7 +131,7 @@ $O/flags: FORCE
 	$(Q)$(PKG_CONFIG) --exists libpcre2-8 libutf8proc libxxhash libcjson libedit || { echo 'libraries are missing: make deps' >&2; exit 1; }
 	$(Q)$(call remember,$(CC) $(OUR_CPPFLAGS) $(LIB_CFLAGS) $(OUR_CFLAGS) $(OUR_LDFLAGS))
 $O/sources: FORCE
-	$(Q)$(call remember,$(sort $(ENGINE_OBJ) $(BLAS_OBJ) $(CLI_OBJ) $(SUPPORT_OBJ)))
+	$(Q)$(call remember,$(sort $(ENGINE_OBJ) $(BLAS_OBJ) $(CLI_OBJ) $(BENCH_OBJ) $(SUPPORT_OBJ)))
 .PHONY: FORCE
 .SECONDARY:
 
@@ -165,7 +170,9 @@ $B/emulated/edgeinfer: $B/bin/edgeinfer
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '#!/bin/sh\nexec $$EMULATOR %s "$$@"\n' '$(abspath $<)' >$@
 	$(Q)chmod +x $@
-$B/bin/bench-%: $O/bench/bench_%.o $(STATIC)
+$O/libbench.a: $(BENCH_OBJ) $O/sources
+	$(Q)$(archive)
+$B/bin/bench-%: $O/bench/bench_%.o $O/libbench.a $(STATIC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
 
@@ -182,6 +189,13 @@ test-$1: $(call unit_of,$1)
 	$$(Q)tests/run.sh $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_tests,$l)))
+
+# What the benches reckon with, tested as a layer is.
+$B/tests/unit/bench/%: $O/tests/unit/bench/%.o $(SUPPORT_OBJ) $O/libbench.a $(STATIC)
+	$(Q)$(link_test)
+.PHONY: test-bench
+test-bench: $(call unit_of,bench)
+	$(Q)tests/run.sh $^
 
 define suite
 $B/tests/$1/%: $O/tests/$1/%.o $(SUITE_OBJ) $(STATIC)
@@ -211,7 +225,7 @@ $B/tests/blas/%: $O/tests/blas/%.o $(SUITE_OBJ) $(BLAS_STATIC) $(STATIC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(BLAS_LIBS) $(LIB_LIBS) $(CMOCKA)
 
-UNIT   := $(foreach l,$(LAYERS),$(call unit_of,$l)) $B/tests/checkkern
+UNIT   := $(foreach l,$(LAYERS) bench,$(call unit_of,$l)) $B/tests/checkkern
 SUITES := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/golden/test_*.c tests/hostile/test_*.c \
           tests/faults/test_*.c tests/threads/test_*.c) $(if $(filter none,$(BLAS)),,$(wildcard tests/blas/test_*.c)))
 REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/replay-%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -226,14 +240,15 @@ IS_GCC := $(and $(filter gcc cc,$(notdir $(firstword $(CC)))),$(filter release,$
 COMMAND := $B/$(if $(CROSS),emulated,bin)/edgeinfer
 SCRIPTS := $(if $(CROSS),,"tests/cli/test_cli.sh $(COMMAND)" "tests/cli/test_chat.sh $(COMMAND)") \
            "tests/cli/test_state.sh $(COMMAND)" \
-           $(if $(CROSS),,"tests/cli/test_perplexity.sh $(COMMAND)" "tests/cli/test_doctor.sh $(COMMAND)") \
+           $(if $(CROSS),,"tests/cli/test_perplexity.sh $(COMMAND)" "tests/cli/test_doctor.sh $(COMMAND)" \
+           "tests/cli/test_bench.sh $B/bin") \
            $(if $(filter release,$(CONFIG)),$(if $(CROSS),,"tests/cli/test_man.sh $(COMMAND)" \
            "tests/cli/test_completion.sh $(COMMAND)" "tests/style/check_style.sh" "tests/style/test_check_style.sh" \
            "tests/faults/address_space.sh $B/tests/fuzz/replay-gguf" \
            "tests/build/headers.sh $(CC)" "tests/build/symbols.sh $B/lib" "tests/build/install.sh $(MAKE) $(CC)" \
            $(if $(IS_GCC),"tests/build/abi.sh check $(SHARED)" "tests/build/test_abi.sh")))
 
-.PHONY: check check-now check-unit check-suites check-style check-abi abi-record check-real check-tsan check-tsan-now \
+.PHONY: check check-now check-unit check-suites check-style check-abi abi-record check-real check-kl check-tsan check-tsan-now \
         check-aarch64 check-aarch64-now check-emulated-a76 check-emulated-max check-emulated-pages fuzz fuzz-now
 check: ## all tests; installs missing packages first
 	$(Q)$(MAKE) --no-print-directory deps
@@ -252,6 +267,9 @@ abi-record: $(SHARED) ## write docs/abi, after the interface changed
 	$(Q)$(if $(IS_GCC),tests/build/abi.sh record $(SHARED),echo 'record with the release build of gcc' >&2; false)
 check-real: all $(REAL) ## Gemma 3 270M against its golden numbers; fetches 253 MB once
 	$(Q)tests/real/check_real.sh $B
+
+check-kl: $(COMMAND) ## KL divergence of the default arithmetic from the exact one, by weight type, beside llama.cpp's
+	$(Q)tests/quality/check_kl.sh $(COMMAND)
 
 check-tsan: ## what threads do to one another, under the thread sanitizer
 	$(Q)$(MAKE) --no-print-directory deps

@@ -42,14 +42,17 @@ static const char *rung_of(const char *impl)
     return last ? last + 1 : impl;
 }
 
-/* How many slots of the kernel table each rung fills. */
+/* How many slots of the kernel table each rung fills; some are nobody's. */
 static int count_kernels(const einf_runtime *rt, kernel_count *counts, int max, int *n_slots)
 {
     const char *slot, *impl;
     int n = 0;
-    for (*n_slots = 0; einf_runtime_kernel(rt, *n_slots, &slot, &impl, NULL) == EINF_OK; (*n_slots)++) {
+    *n_slots = 0;
+    for (int32_t i_slot = 0; einf_runtime_kernel(rt, i_slot, &slot, &impl, NULL) == EINF_OK; i_slot++) {
         int i = 0;
         const char *rung = rung_of(impl);
+        if (strcmp(impl, "none") == 0) continue;
+        (*n_slots)++;
         while (i < n && strcmp(counts[i].rung, rung) != 0) i++;
         if (i == max) continue;
         if (i == n) counts[n++] = (kernel_count){ rung, 0 };

@@ -113,7 +113,7 @@ static int compute(job *j)
 static int report(const job *j, uint64_t n_bytes)
 {
     const cli_options *o = j->engine->options;
-    static const char *const paths[] = { "auto", "rows", "panels" };
+    static const char *const paths[] = { "auto", "rows", "panels", "panels-32", "panels-64", "panels-128", "floats" };
     if (!o->json) {
         if (!o->quiet)
             fprintf(stderr, "%zu rows of %u logits, %zu tokens, %.2f s\n", j->rows.n, (unsigned)j->n_vocab, j->ids.n,

@@ -31,7 +31,8 @@ typedef struct contestant {
 
 typedef struct job {
     cli_engine *engine;
-    contestant tested, base;  /* base.model is NULL without --base */
+    contestant tested, base;  /* base.model is NULL without --base and --base-exact; the tested one with the latter
+                                 alone */
     cli_id_list ids;          /* of the whole text */
     uint64_t n_text_bytes;
     uint32_t n_vocab, n_ctx, n_chunks;
@@ -97,6 +98,9 @@ static int open_models(job *j, const cli_bytes *text)
         code = open_contestant(j, o->base, text, &j->base, &base_ids);
         if (code == EXIT_DONE) code = check_same_ids(j, &base_ids);
         cli_id_list_free(&base_ids);
+    } else if (o->base_exact) {
+        j->base.model = j->tested.model;
+        j->base.bos = j->tested.bos;
     }
     return code;
 }
@@ -131,6 +135,10 @@ static int open_session(job *j, contestant *c)
     einf_error err = EINF_INIT(einf_error);
     einf_session_config config = cli_session_config(j->engine);
     config.n_ctx = j->n_ctx;
+    if (c == &j->base && j->engine->options->base_exact) {
+        config.exact = 1;
+        config.force_path = 0;
+    }
     if (einf_session_create(c->model, &config, &c->session, &err) != EINF_OK) return cli_print_error(&err, NULL);
     c->logits = malloc((size_t)j->max_rows * j->n_vocab * sizeof *c->logits);
     return c->logits ? EXIT_DONE : cli_fail_nomem();
@@ -154,9 +162,10 @@ static void release(job *j)
     contestant *const both[] = { &j->tested, &j->base };
     for (int i = 0; i < 2; i++) {
         einf_session_destroy(&both[i]->session, NULL);
-        einf_model_close(&both[i]->model, NULL);
         free(both[i]->logits);
     }
+    if (j->base.model != j->tested.model) einf_model_close(&j->base.model, NULL);
+    einf_model_close(&j->tested.model, NULL);
     cli_divergence_free(&j->divergence);
     cli_id_list_free(&j->ids);
     free(j->chunk);
@@ -301,7 +310,8 @@ static comparison compare_models(job *j)
 
 static void json_comparison(cJSON *o, const cli_options *options, const comparison *c)
 {
-    cJSON_AddStringToObject(o, "base", options->base);
+    cJSON_AddStringToObject(o, "base", options->base ? options->base : options->model);
+    cJSON_AddBoolToObject(o, "base_exact", options->base_exact || options->exact);
     add_number(o, "base_perplexity", c->base_perplexity);
     add_number(o, "log_ratio", c->log_ratio);
     add_number(o, "log_ratio_u95", c->log_ratio_u95);
@@ -321,7 +331,7 @@ static void json_comparison(cJSON *o, const cli_options *options, const comparis
 
 static int print_json(const job *j, const comparison *c)
 {
-    static const char *const paths[] = { "auto", "rows", "panels" };
+    static const char *const paths[] = { "auto", "rows", "panels", "panels-32", "panels-64", "panels-128", "floats" };
     const cli_options *options = j->engine->options;
     const double perplexity = cli_nll_perplexity(&j->nll), error = perplexity * cli_nll_error(&j->nll);
     cJSON *o = cJSON_CreateObject();

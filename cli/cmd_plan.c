@@ -13,10 +13,12 @@ static void print_row(const char *what, uint64_t size_bytes, const char *note)
     printf("  %-10s %10s  %s\n", what, cli_size_text(size_bytes, size, sizeof size), note);
 }
 
-static void print_table(const cli_options *o, const einf_plan *p, bool fits)
+static void print_table(const cli_options *o, const einf_plan *p, const cli_threads *t, bool fits)
 {
-    char limit[32];
+    char limit[32], decode[64] = "as many as help, measured when it begins";
+    if (t->n_decode) snprintf(decode, sizeof decode, "%d", (int)t->n_decode);
     printf("%s, context %u, KV %s\n", o->model, (unsigned)p->n_ctx, cli_kv_name(o));
+    printf("threads %d, for decoding %s\n", (int)t->n, decode);
     if (p->weights_mapped_bytes)
         print_row("weights", p->weights_mapped_bytes, "file pages, shared with other processes, given back at need");
     if (p->weights_private_bytes) print_row("weights", p->weights_private_bytes, "read into memory");
@@ -33,12 +35,13 @@ static void print_table(const cli_options *o, const einf_plan *p, bool fits)
     else printf("does not fit into %s, whatever the context\n", limit);
 }
 
-static int print_json(const cli_options *o, const einf_plan *p, bool fits)
+static int print_json(const cli_options *o, const einf_plan *p, const cli_threads *t, bool fits)
 {
     cJSON *object = cJSON_CreateObject();
     if (!object) return cli_fail_nomem();
     cli_json_count(object, "n_ctx", p->n_ctx);
     cJSON_AddStringToObject(object, "kv", cli_kv_name(o));
+    cli_json_threads(object, t);
     cli_json_count(object, "weights_mapped_bytes", p->weights_mapped_bytes);
     cli_json_count(object, "weights_private_bytes", p->weights_private_bytes);
     cli_json_count(object, "model_bytes", p->model_bytes);
@@ -65,8 +68,9 @@ static int plan(cli_engine *e)
     if (status != EINF_OK && !over) return cli_print_error(&err, o->model);
 
     int code = EXIT_DONE;
-    if (o->json) code = print_json(o, &p, !over);
-    else print_table(o, &p, !over);
+    const cli_threads t = cli_engine_threads(e);
+    if (o->json) code = print_json(o, &p, &t, !over);
+    else print_table(o, &p, &t, !over);
     if (code == EXIT_DONE && over) code = cli_print_error(&err, NULL);
     return code;
 }

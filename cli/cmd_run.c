@@ -66,7 +66,9 @@ static int print_json(const answer *a, const einf_result *r, einf_status status,
     if (!o) return cli_fail_nomem();
     cli_json_text(o, "text", a->text.p, a->text.n);
     cli_json_ids(o, "token_ids", (const int32_t *)(const void *)a->ids.p, a->ids.n / sizeof(int32_t));
+    const cli_threads threads = cli_engine_threads(a->engine);
     cli_json_result(o, r, status, a->engine->load_s, total_s);
+    cli_json_threads(o, &threads);
     return cli_print_json(o);
 }
 

@@ -165,6 +165,22 @@ static int look_at_speed(doctor *d, const einf_runtime_info *rt)
     return EXIT_DONE;
 }
 
+/* A session is made for it: the first one measures how many threads decoding is worth. */
+static void look_at_threads(doctor *d)
+{
+    einf_session *s = NULL;
+    einf_session_config c = cli_session_config(d->engine);
+    c.n_ctx = 1;
+    if (einf_session_create(d->engine->m, &c, &s, NULL) != EINF_OK) return;
+    einf_session_destroy(&s, NULL);
+    const cli_threads t = cli_engine_threads(d->engine);
+    if (t.n_decode == 0)
+        doctor_say(d, DOCTOR_NOTE, "threads", "ask again", "%d for a prompt; how many are worth it for decoding could "
+                   "not be measured: the file was not in memory", (int)t.n);
+    else doctor_say(d, DOCTOR_OK, "threads", NULL, "%d for a prompt, %d for decoding", (int)t.n, (int)t.n_decode);
+    if (t.n_decode) doctor_fact_number(d, "n_threads_decode", t.n_decode);
+}
+
 int doctor_look_at_model(doctor *d)
 {
     einf_error err = EINF_INIT(einf_error);
@@ -175,5 +191,6 @@ int doctor_look_at_model(doctor *d)
         return cli_print_error(&err, NULL);
     doctor_fact_text(d, "model", d->engine->options->model);
     look_at_fit(d, &info);
+    look_at_threads(d);
     return look_at_speed(d, &rt);
 }

@@ -16,7 +16,6 @@
 static const cli_verb verbs[] = {
     { "run", VERB_RUN, "answer a prompt", "MODEL -p TEXT [options]",
       "Answers a prompt; without -p it comes from stdin. The answer alone goes to stdout, as it is made.",
-      "  edgeinfer run model.gguf -p \"Why is the sky blue?\" -n 100\n"
       "  git diff | edgeinfer run model.gguf --system \"Describe this change in one line.\"\n"
       "  edgeinfer run model.gguf --raw -p \"Once upon a time\" --temp 0.8 --seed 7 --json",
       ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_run },

@@ -33,6 +33,7 @@ int cli_engine_start(cli_engine *e, const cli_options *o)
     const double start_s = cli_now_s();
     einf_runtime_config c = EINF_INIT(einf_runtime_config);
     c.n_threads = (int32_t)(o->threads ? o->threads : env.n_threads);
+    c.n_threads_decode = (int32_t)o->threads_decode;
     c.cpu_forbid = env.cpu_forbid;
     c.ram_limit_bytes = o->ram_limit_bytes;
     c.log = o->quiet ? NULL : cli_log;
@@ -67,6 +68,21 @@ void cli_engine_stop(cli_engine *e)
     cli_progress_clear(&e->progress);
     cli_engine_close(e);
     einf_runtime_destroy(&e->rt, NULL);
+}
+
+cli_threads cli_engine_threads(const cli_engine *e)
+{
+    einf_runtime_info rt = EINF_INIT(einf_runtime_info);
+    einf_model_info m = EINF_INIT(einf_model_info);
+    (void)einf_runtime_get_info(e->rt, &rt, NULL); /* both handles are good, so neither can fail */
+    (void)einf_model_get_info(e->m, &m, NULL);
+    return (cli_threads){ rt.n_threads, m.n_threads_decode };
+}
+
+void cli_json_threads(cJSON *o, const cli_threads *t)
+{
+    cli_json_count(o, "n_threads", (uint64_t)t->n);
+    if (t->n_decode) cli_json_count(o, "n_threads_decode", (uint64_t)t->n_decode);
 }
 
 const char *cli_kv_name(const cli_options *o)

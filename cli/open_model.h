@@ -26,6 +26,15 @@ einf_status cli_engine_open(cli_engine *e, const char *path, uint32_t load, bool
 void cli_engine_close(cli_engine *e);
 void cli_engine_stop(cli_engine *e);
 
+/* Threads of prefill, and of decoding: 0 while the first session of a large model has not measured them. */
+typedef struct cli_threads {
+    int32_t n, n_decode;
+} cli_threads;
+/** Of the open model. */
+cli_threads cli_engine_threads(const cli_engine *e);
+/** n_threads and, where it is known, n_threads_decode. */
+void cli_json_threads(cJSON *o, const cli_threads *t);
+
 /** The type of that session's KV cache, as --kv takes it. */
 const char *cli_kv_name(const cli_options *o);
 /** The session that the options ask for. */

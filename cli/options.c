@@ -38,7 +38,8 @@ typedef struct option_row {
 /* In the order of the help. */
 static const option_row rows[] = {
     { "model", 'm', "FILE", VERB_ALL, OPT_TEXT, AT(model), 0, 0, "the GGUF file; or the first operand" },
-    { "mode", 0, "map|read", VERB_ALL, OPT_CHOICE, AT(mode), 0, 0, "map the file (default), or read it into memory" },
+    { "mode", 0, "map|read|huge", VERB_ALL, OPT_CHOICE, AT(mode), 0, 0,
+      "map the file (default), or read it into memory, or into huge pages" },
     { "any-pretokenizer", 0, NULL, VERB_ALL, OPT_FLAG, AT(any_pretokenizer), 0, 0,
       "take the default for a pre-tokenizer that is unknown" },
     { "prompt", 'p', "TEXT", VERB_RUN | VERB_TOKENIZE, OPT_TEXT, AT(prompt), 0, 0, "the text; default: stdin" },
@@ -55,10 +56,13 @@ static const option_row rows[] = {
     { "output", 'o', "FILE", VERB_LOGITS, OPT_TEXT, AT(output), 0, 0, "where the numbers go, - is stdout" },
     { "rows", 0, "LIST", VERB_LOGITS, OPT_TEXT, AT(rows), 0, 0, "rows to write as 0,10,-1, ascending; default: all" },
     { "base", 0, "FILE", VERB_PERPLEXITY, OPT_TEXT, AT(base), 0, 0, "compare with this model, token by token" },
+    { "base-exact", 0, NULL, VERB_PERPLEXITY, OPT_FLAG, AT(base_exact), 0, 0,
+      "compare with --exact, of --base or of the model itself" },
     { "chunks", 0, "N", VERB_PERPLEXITY, OPT_U32, AT(chunks), 1, MAX_INT, "the first N chunks; default: all" },
     { "exact", 0, NULL, VERB_LOGITS | VERB_PERPLEXITY, OPT_FLAG, AT(exact), 0, 0,
       "f32 throughout, weights de-quantised; slow" },
-    { "path", 0, "auto|rows|panels", VERB_LOGITS | VERB_PERPLEXITY, OPT_CHOICE, AT(path), 0, 0,
+    { "path", 0, "auto|rows|panels|panels-32|panels-64|panels-128|floats", VERB_LOGITS | VERB_PERPLEXITY, OPT_CHOICE,
+      AT(path), 0, 0,
       "for tests: force row dots or panels" },
     { "max-tokens", 'n', "N", ANSWERS, OPT_U32, AT(max_tokens), 1, MAX_INT, "stop after N tokens; default: the end" },
     { "ctx", 'c', "N", MODELS, OPT_U32, AT(ctx), 1, MAX_INT, "context; default: 4096, or less if trained so" },
@@ -70,6 +74,8 @@ static const option_row rows[] = {
     { "save-state", 0, "FILE", VERB_RUN, OPT_TEXT, AT(save_state), 0, 0, "save the session behind the answer" },
     { "threads", 't', "N", MODELS | VERB_DOCTOR, OPT_U32, AT(threads), 1, 256,
       "threads; default: all performance cores" },
+    { "threads-decode", 0, "N", MODELS | VERB_DOCTOR, OPT_U32, AT(threads_decode), 1, 256,
+      "of them for decoding; default: as measured" },
     { "ram-limit", 0, "SIZE", MODELS, OPT_SIZE, AT(ram_limit_bytes), 0, 0, "take no more memory than this, as 3G" },
     { "temp", 0, "X", ANSWERS, OPT_REAL, AT(temp), 0, 1000, "temperature; default: 0, the likeliest token" },
     { "top-k", 0, "N", ANSWERS, OPT_U32, AT(top_k), 0, MAX_INT, "choose from the N likeliest; 0, default: all" },
@@ -94,15 +100,18 @@ static const char *const later[] = { "image", "mmproj", "max-pixels", "min-pixel
 
 /* -------------------------------------------------------------------------------------------------- help -- */
 
+enum { LEFT_COLS = 29 }; /* of options; one that is longer has a line to itself */
+
 void cli_options_help(const cli_verb *verb)
 {
     printf("usage: edgeinfer %s %s\n%s\n\noptions:\n", verb->name, verb->usage, verb->about);
     for (int i = 0; i < N_ROWS; i++) {
-        char left[64], letter[8] = "    ";
+        char left[96], letter[8] = "    ";
         if (!(rows[i].verbs & verb->bit)) continue;
         if (rows[i].letter) snprintf(letter, sizeof letter, "-%c, ", rows[i].letter);
         snprintf(left, sizeof left, "%s--%s %s", letter, rows[i].name, rows[i].arg ? rows[i].arg : "");
-        printf("  %-29s %s\n", left, rows[i].help);
+        if (strlen(left) > LEFT_COLS) printf("  %s\n  %*s %s\n", left, LEFT_COLS, "", rows[i].help);
+        else printf("  %-*s %s\n", LEFT_COLS, left, rows[i].help);
     }
     printf("\nexamples:\n%s\nexit codes: 0 done, 1 failed, 2 usage%s\n", verb->examples, verb->exits);
 }

@@ -32,12 +32,12 @@ typedef struct cli_options {
     const char *load_state, *save_state;
     const char *tokens, *rows, *output;
     const char *base, *sysroot;
-    uint32_t max_tokens, ctx, threads, top_k, chunks;
+    uint32_t max_tokens, ctx, threads, threads_decode, top_k, chunks;
     uint64_t seed, ram_limit_bytes;
     double temp, top_p, min_p, repeat_penalty;
     uint32_t kv, mode, path;  /* EINF_KV_*, EINF_MODE_*, force_path */
     bool json, quiet, verbose, help;
-    bool raw, ignore_eos, special, bos, exact, deterministic, tensors, all, any_pretokenizer;
+    bool raw, ignore_eos, special, bos, exact, base_exact, deterministic, tensors, all, any_pretokenizer;
 } cli_options;
 
 typedef struct cli_verb {

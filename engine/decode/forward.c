@@ -17,7 +17,7 @@
 
 static uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batch, int64_t n_int8, einf__buffers *out)
+void einf__buffers_lay_out(einf__arena *a, const einf__config *c, const einf__acts_room *room, einf__buffers *out)
 {
     uint64_t q = 0, k = 0, v = 0, attended = 0, ff = 0;
     for (uint32_t i = 0; i < c->n_layer; i++) {
@@ -28,6 +28,7 @@ void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batc
         attended = max_u64(attended, (uint64_t)l->n_head * c->v_dim);
         ff = max_u64(ff, l->n_ff);
     }
+    const int64_t n_batch = room->cols;
     const uint64_t n = (uint64_t)n_batch;
     out->x = EINF__CARVE(a, float, n * c->n_embd);
     out->y = c->arch->features & EINF__POST_NORMS ? EINF__CARVE(a, float, n * c->n_embd) : NULL;
@@ -35,9 +36,9 @@ void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batc
     out->k = EINF__CARVE(a, float, n * k);
     out->v = EINF__CARVE(a, float, n * v);
     out->attended = EINF__CARVE(a, float, n * attended);
-    out->normed = einf__acts_carve(a, c->n_embd, n_batch, n_int8);
-    out->attended_acts = einf__acts_carve(a, (int64_t)attended, n_batch, n_int8);
-    out->hidden = einf__acts_carve(a, (int64_t)ff, n_batch, n_int8);
+    out->normed = einf__acts_carve(a, c->n_embd, room);
+    out->attended_acts = einf__acts_carve(a, (int64_t)attended, room);
+    out->hidden = einf__acts_carve(a, (int64_t)ff, room);
     einf__rope_lay_out(a, c, n_batch, &out->rope);
     einf__rope_lay_out(a, c, c->rope_freq_base_local > 0 ? n_batch : 0, &out->rope_local);
 }

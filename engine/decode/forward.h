@@ -41,8 +41,8 @@ typedef struct einf__rows {
     int64_t first;               /* timeline index of row 0 */
 } einf__rows;
 
-/** n_int8: the most rows of which activations are ever wanted as int8 (einf__max_int8_cols). */
-void einf__buffers_lay_out(einf__arena *a, const einf__config *c, int64_t n_batch, int64_t n_int8, einf__buffers *out);
+/** room: for batches of n_batch = room->cols rows. */
+void einf__buffers_lay_out(einf__arena *a, const einf__config *c, const einf__acts_room *room, einf__buffers *out);
 /** Fill what does not change between passes: the frequencies of the rotations, for a session of n_ctx rows. */
 void einf__buffers_init(einf__buffers *b, const einf__config *c, const einf__weights *w, uint32_t n_ctx);
 

@@ -45,11 +45,12 @@ einf_status einf__session_params_resolve(const einf_session_config *config, cons
     if (c.n_batch > MAX_BATCH)
         return einf__fail_arg(err, "n_batch", "n_batch is %u, at most %d is possible", c.n_batch, (int)MAX_BATCH);
     if (c.exact < 0 || c.exact > 1) return einf__fail_arg(err, "exact", "exact is %d, expected 0 or 1", c.exact);
-    if (c.force_path < 0 || c.force_path > 2)
-        return einf__fail_arg(err, "force_path", "force_path is %d, expected 0, 1 or 2", c.force_path);
+    if (c.force_path < 0 || c.force_path >= EINF__N_PATHS)
+        return einf__fail_arg(err, "force_path", "force_path is %d, expected 0 to %d", c.force_path,
+                              EINF__N_PATHS - 1);
     if (c.deterministic < 0 || c.deterministic > 1)
         return einf__fail_arg(err, "deterministic", "deterministic is %d, expected 0 or 1", c.deterministic);
-    if (c.deterministic && c.force_path == EINF__PATH_PANELS)
+    if (c.deterministic && c.force_path >= EINF__PATH_PANELS)
         return einf__fail_arg(err, "force_path", "force_path %d and deterministic exclude each other", c.force_path);
     if (c.n_checkpoints > MAX_CHECKPOINTS)
         return einf__fail_arg(err, "n_checkpoints", "n_checkpoints is %u, at most %d is possible", c.n_checkpoints,
@@ -72,15 +73,37 @@ einf_status einf__session_params_resolve(const einf_session_config *config, cons
     return EINF_OK;
 }
 
-void einf__session_lay_out(einf__arena *a, const einf__config *c, const einf__session_params *p, einf__timeline *out,
-                           einf__session_bytes *bytes)
+static uint64_t widest(const einf__config *c)
+{
+    uint64_t width = c->n_embd;
+    for (uint32_t i = 0; i < c->n_layer; i++) {
+        const uint64_t attended = (uint64_t)c->layers[i].n_head * c->v_dim;
+        if (width < attended) width = attended;
+        if (width < c->layers[i].n_ff) width = c->layers[i].n_ff;
+    }
+    return width;
+}
+
+static uint32_t most_heads(const einf__config *c)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->n_layer; i++)
+        if (n < c->layers[i].n_head) n = c->layers[i].n_head;
+    return n;
+}
+
+void einf__session_lay_out(einf__arena *a, const einf__kernels *kernels, const einf__config *c,
+                           const einf__session_params *p, einf__timeline *out, einf__session_bytes *bytes)
 {
     const uint64_t start = a->used_bytes;
     einf__kv_lay_out(a, c, p->n_ctx, p->kv_type, &out->kv);
     bytes->kv = a->used_bytes - start;
 
-    einf__compute_lay_out(a, &out->compute, p->n_threads, p->n_batch);
-    einf__buffers_lay_out(a, c, p->n_batch, einf__max_int8_cols(p->path, p->exact, p->n_batch), &out->buffers);
+    out->compute = (einf__compute){ .kernels = kernels, .path = p->path, .exact = p->exact };
+    einf__compute_lay_out(a, &out->compute, p->n_threads, p->n_batch, (int64_t)widest(c));
+    einf__attention_lay_out(a, &out->compute, p->n_threads, most_heads(c), c->k_dim, c->v_dim);
+    const einf__acts_room room = einf__acts_room_of(&out->compute, p->n_batch);
+    einf__buffers_lay_out(a, c, &room, &out->buffers);
     einf__sampler_lay_out(a, c->n_vocab, &out->sampler);
     out->ids = EINF__CARVE(a, int32_t, p->n_ctx);
     out->positions = einf__arena_take(a, p->n_ctx, sizeof *out->positions);
@@ -91,17 +114,13 @@ void einf__session_lay_out(einf__arena *a, const einf__config *c, const einf__se
 }
 
 void einf__session_init(einf__timeline *t, const einf__config *c, const einf__weights *w,
-                        const einf__session_params *p, const einf__kernels *kernels, einf__pool *pool,
-                        const einf_cancel *cancel)
+                        const einf__session_params *p, einf__pool *pool, const einf_cancel *cancel)
 {
     t->config = c;
     t->weights = w;
     t->params = *p;
     t->cancel = cancel;
-    t->compute.kernels = kernels;
     t->compute.pool = pool;
-    t->compute.path = p->path;
-    t->compute.exact = p->exact;
     einf__session_replaced(t, 0, false);
     einf__buffers_init(&t->buffers, c, w, p->n_ctx);
     (void)einf__sampler_set(&t->sampler, NULL, NULL); /* the default is valid */
@@ -237,8 +256,10 @@ static einf_status run_batch(einf__timeline *t, const einf_batch *b, einf_error 
     uint32_t i_logits = 0;
     for (uint32_t begin = 0; begin < b->n; begin += t->params.n_batch) {
         /* the pool is given back between pieces: other sessions take turns, and a callback may use one */
+        const uint32_t n = min_u32(t->params.n_batch, b->n - begin);
         EINF_TRY(einf__pool_acquire(t->compute.pool, t->cancel, b->cancel, err));
-        const einf_status status = run_piece(t, b, begin, min_u32(t->params.n_batch, b->n - begin), &i_logits, err);
+        if (n == 1) einf__pool_limit(t->compute.pool, t->n_threads_decode);
+        const einf_status status = run_piece(t, b, begin, n, &i_logits, err);
         einf__pool_release(t->compute.pool);
         if (status != EINF_OK) return status;
         const uint64_t done = min_u32(begin + t->params.n_batch, b->n);

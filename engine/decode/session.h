@@ -29,6 +29,7 @@ typedef struct einf__timeline {
     const einf__weights *weights;
     einf__session_params params;
     const einf_cancel *cancel;     /* of the session; may be NULL */
+    int32_t n_threads_decode;      /* threads of a pass of one row; 0: all */
     einf__compute compute;
     einf__kv_cache kv;
     einf__buffers buffers;
@@ -51,12 +52,11 @@ typedef struct einf__session_bytes {
 einf_status einf__session_params_resolve(const einf_session_config *config, const einf__config *model,
                                          int32_t n_threads, einf__session_params *out, einf_error *err);
 /** Carve everything. Run once counting and once over the block; *bytes is what each purpose took. */
-void einf__session_lay_out(einf__arena *a, const einf__config *c, const einf__session_params *p, einf__timeline *out,
-                           einf__session_bytes *bytes);
+void einf__session_lay_out(einf__arena *a, const einf__kernels *kernels, const einf__config *c,
+                           const einf__session_params *p, einf__timeline *out, einf__session_bytes *bytes);
 /** Make a laid-out timeline ready: empty, greedy. */
 void einf__session_init(einf__timeline *t, const einf__config *c, const einf__weights *w,
-                        const einf__session_params *p, const einf__kernels *kernels, einf__pool *pool,
-                        const einf_cancel *cancel);
+                        const einf__session_params *p, einf__pool *pool, const einf_cancel *cancel);
 
 /* As the functions of lowlevel.h; arguments not yet checked, pool not acquired. */
 einf_status einf__session_append(einf__timeline *t, const einf_batch *b, einf_error *err);

@@ -9,24 +9,46 @@
 
 #include "engine/kernels/verbs.h"
 
-/* Columns of one width in up to two forms, packed by the width they have now. The f32 form has its memory whichever is
- * filled: columns are prepared as f32 before they become int8, and a linear_glu accumulates there. The int8 form has
- * room for as many columns as ever ask for it. */
+/* Columns of one width in up to three forms, packed by the width they have now: f32, int8 by columns (what row dots
+ * read) and int8 by tiles (what strips meet). The f32 form has its memory whichever is filled: columns are prepared as
+ * f32 before they become int8, and a linear_glu accumulates there. The others have room for as many columns as ever
+ * ask for them. */
 struct einf__acts {
-    float *f32;      /* [n_cols, width] */
-    int8_t *q;       /* [n_cols, width]; int8 form: n_cols <= max_int8_cols */
-    float *d;        /* [n_cols, width / 32] */
-    int16_t *sum16;  /* [n_cols, width / 16] */
-    int64_t max_width, max_cols, max_int8_cols;
+    float *f32;            /* [n_cols, width] */
+    int8_t *q;             /* [n_cols, width] */
+    float *d;              /* [n_cols, width / 32] */
+    int16_t *sum16;        /* [n_cols, width / 16] */
+    int8_t *tile_q;        /* tiles one behind the other: a tile begins where its first column would alone, */
+    float *tile_d;         /* and so it does here, where a column is width / group long */
+    int32_t *tile_start;
+    float *tile_dsum;
+    einf__acts_room room;
     int64_t width, n_cols; /* of what is in the buffer now */
     unsigned forms;        /* EINF__ACTS_*: which of them are filled */
 };
 
+/* The forms in tiles, by group size; a buffer holds at most one of them. */
+enum {
+    EINF__ACTS_TILES_32 = 4,
+    EINF__ACTS_TILES_64 = 8,
+    EINF__ACTS_TILES_128 = 16,
+    EINF__ACTS_TILES = EINF__ACTS_TILES_32 | EINF__ACTS_TILES_64 | EINF__ACTS_TILES_128
+};
+
+/** Group size of the tiles among the forms; 0: there are none. */
+static inline int32_t einf__tiles_group(unsigned forms)
+{
+    if (forms & EINF__ACTS_TILES_128) return 128;
+    if (forms & EINF__ACTS_TILES_64) return 64;
+    return forms & EINF__ACTS_TILES_32 ? 32 : 0;
+}
+
 /** Say what the buffer is about to be filled with. */
 static inline void einf__acts_begin(einf__acts *a, int64_t width, int64_t n_cols, unsigned forms)
 {
-    assert(width <= a->max_width && n_cols <= a->max_cols);
-    assert(!(forms & EINF__ACTS_Q8) || (width % 32 == 0 && n_cols <= a->max_int8_cols));
+    assert(width <= a->room.width && n_cols <= a->room.cols);
+    assert(!(forms & EINF__ACTS_Q8) || (width % 32 == 0 && n_cols <= a->room.row_cols));
+    assert(!(forms & EINF__ACTS_TILES) || (width % einf__tiles_group(forms) == 0 && n_cols <= a->room.tile_cols));
     a->width = width;
     a->n_cols = n_cols;
     a->forms = forms;
@@ -45,18 +67,36 @@ static inline einf__cols einf__acts_cols(const einf__acts *a, unsigned form, int
                          .d_stride = a->width / 32 };
 }
 
-/** Quantise elements [begin, begin + n) of a column from x; begin and n multiples of 32. */
-static inline void einf__acts_quantize(const einf__kernels *k, einf__acts *a, int64_t col, int64_t begin,
-                                       const float *x, int64_t n)
+/** The tile of columns [col, ..), from element `begin` on; col a multiple of nr, begin of the group. */
+static inline einf__tile einf__acts_tile(const einf__acts *a, const einf__panel_shape *s, int64_t col, int64_t begin)
 {
-    const int64_t at = col * a->width + begin;
-    k->quantize_q8(a->q + at, a->d + at / 32, a->sum16 + at / 16, x, n);
+    const int64_t left = a->n_cols - col, group = einf__tiles_group(a->forms);
+    const int64_t n_cols = left >= s->nr ? s->nr : (left + s->nr_unit - 1) / s->nr_unit * s->nr_unit;
+    const int64_t at = col * (a->width / group) + begin / group * n_cols;
+    return (einf__tile){ .q = a->tile_q + col * a->width + begin * n_cols,
+                         .d = a->tile_d + at,
+                         .start = a->tile_start + at,
+                         .dsum = a->tile_dsum + at,
+                         .n_cols = (int32_t)n_cols };
 }
 
-/** Whether weights of a type meet n_cols columns as de-quantised panels, or row by row. */
-bool einf__takes_panels(const einf__compute *c, einf__dtype type, int64_t n_cols);
-/** The form of activations that this reads. */
-unsigned einf__form_read(const einf__compute *c, einf__dtype type, int64_t n_cols);
+/** Elements [begin, begin + n) of columns [col, col_end) to the int8 forms that are asked for. x: of the buffer's width
+ *  and all its columns. begin, n: multiples of the group. For tiles, col is a multiple of nr, and so is col_end or it
+ *  is n_cols. */
+void einf__acts_quantize(const einf__kernels *k, einf__acts *a, const float *x, int64_t col, int64_t col_end,
+                         int64_t begin, int64_t n);
+
+/* How a matrix meets its columns. */
+typedef enum einf__how {
+    EINF__BY_DOTS,   /* row dots on the file's blocks; in exact mode on de-quantised rows */
+    EINF__BY_STRIPS, /* packed to int8 strips, against tiles */
+    EINF__BY_FLOATS  /* de-quantised to panels, against f32 columns */
+} einf__how;
+einf__how einf__how_of(const einf__compute *c, einf__dtype type, int64_t n_cols);
+/** What a type is packed to when its columns are tiles of that group. */
+einf__panel_form einf__strip_form(einf__dtype type, int32_t group);
+/** The form of activations that a matrix reads of so many columns. */
+unsigned einf__form_read(const einf__compute *c, const einf__matrix *w, int64_t n_cols);
 
 /* Work of a piece below which handing it to another thread costs more than it saves, in multiply-adds: about 2 us of
  * an AVX2 dot. A region costs its caller 0.05 us while workers spin and 2 to 10 us when it has to wake one. */

@@ -62,8 +62,19 @@ typedef void (*einf__rope_fn)(float *x, const float *cos, const float *sin, int6
 /** Round to binary16, ties to even; too large becomes infinity. */
 typedef void (*einf__to_f16_fn)(uint16_t *y, const float *x, int64_t n);
 
+/* Running softmax of one query, online over blocks of keys (arXiv 1805.02867): the largest score so far, and the sum of
+ * the weights exp(score - max). Before the first key: -INFINITY, 0. */
+typedef struct einf__softmax {
+    float max, sum;
+} einf__softmax;
+
+/** Take n more keys: scores[i] = exp(cap(scale * scores[i]) - max), cap as in einf__attend, and *s goes on. Returns by
+ *  what sums of weighted values so far are to be multiplied: exp(old max - new max), 1 while max stays. scale > 0. */
+typedef float (*einf__softmax_fn)(einf__softmax *s, float *scores, int64_t n, float scale, float softcap);
+
 /* Attention of n_q query heads that share one KV head, over keys [key_begin, key_end):
- *   out[i, :] = sum_p softmax_p(cap(scale * q[i, :] . k[p, :])) v[p, :]
+ *   s[p] = cap(scale * q[i, :] . k[p, :]),  out[i, :] = sum_p exp(s[p] - max s) v[p, :],  state[i] as after all keys
+ * so that parts of a range can be joined; what is looked for is out divided by state.sum.
  * cap(s) = softcap * tanh(s / softcap), or s where softcap is 0 (Gemma 2, arXiv 2408.00118).
  * q, out: [n_q, head_dim], q_stride and out_stride floats apart. k: [.., k_dim] and v: [.., v_dim] elements of the
  * slot's type (f16, f32 or q8_0), k_stride and v_stride elements apart; of q8_0 both dims and strides are multiples of
@@ -71,6 +82,7 @@ typedef void (*einf__to_f16_fn)(uint16_t *y, const float *x, int64_t n);
  * A row of out has the same bits whatever queries share its call. */
 typedef struct einf__attend {
     float *out;
+    einf__softmax *state; /* [n_q] */
     const float *q;
     const void *k, *v;
     int64_t q_stride, out_stride, k_stride, v_stride;
@@ -124,6 +136,7 @@ typedef void (*einf__mul_f32_fn)(float *c, int64_t ldc, const float *panel, int3
     X(rope_norm,   einf__rope_fn) \
     X(rope_neox,   einf__rope_fn) \
     X(to_f16,      einf__to_f16_fn) \
+    X(softmax,     einf__softmax_fn) \
     X(attend_f16,  einf__attend_fn) \
     X(attend_f32,  einf__attend_fn) \
     X(attend_q8_0, einf__attend_fn)

@@ -38,7 +38,9 @@ typedef struct einf__panel_shape {
     int32_t nr_unit;   /* rounded up to this: its last columns are zeros. Divides nr. */
     int32_t k_unit;    /* elements of a row or column that lie side by side: 4 or 8 */
     int32_t code_bias; /* what is added to a signed code: 128 where strips are unsigned, or 0. None in PANEL_32M. */
-    int32_t min_cols;  /* from this many columns a strip is worth packing; fewer take row dots */
+    int32_t min_cols;  /* from this many columns a strip is worth packing; fewer take row dots, */
+    int32_t min_cols_rounded; /* and of 256-blocks without minima, which are rounded in any form, from this many */
+    int32_t min_cols_coarse;  /* from this many, rounding to groups of 64 or 128 is worth it; fewer keep those of 32 */
     int64_t l2_bytes;  /* of strips that one thread keeps at once: about half of the L2 of such CPUs */
 } einf__panel_shape;
 

@@ -19,9 +19,28 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/kv_view.h"
 
-/* How a linear multiplies. AUTO: row dots for few columns, panels for many. EXACT_ goes with f32 activations and
- * de-quantised weights. */
-typedef enum einf__path { EINF__PATH_AUTO = 0, EINF__PATH_ROWS = 1, EINF__PATH_PANELS = 2 } einf__path;
+/* How a linear multiplies. AUTO: row dots for few columns, panels for many. PANELS: int8 strips and tiles (panel.h), in
+ * the types' own groups or in those of a size; FLOATS: de-quantised panels. Types without codes, and all types in exact
+ * mode, have panels of floats alone. */
+typedef enum einf__path {
+    EINF__PATH_AUTO,
+    EINF__PATH_ROWS,
+    EINF__PATH_PANELS,
+    EINF__PATH_PANELS_32,
+    EINF__PATH_PANELS_64,
+    EINF__PATH_PANELS_128,
+    EINF__PATH_FLOATS,
+    EINF__N_PATHS
+} einf__path;
+
+/* Attention's scratch: private to attention.c and attention_tiles.c. */
+typedef struct einf__attention_scratch {
+    float *tiles;            /* [n_threads, tile_floats] */
+    int64_t tile_floats;
+    float *part_out;         /* [EINF__MAX_KEY_PARTS, n_head, v_dim]: one column's */
+    einf__softmax *part_state; /* [EINF__MAX_KEY_PARTS, n_head] */
+} einf__attention_scratch;
+#define EINF__MAX_KEY_PARTS 16
 
 /* What the verbs work with: kernels, threads and the threads' panel buffers. Carved with the session. */
 typedef struct einf__compute {
@@ -29,20 +48,27 @@ typedef struct einf__compute {
     einf__pool *pool;
     einf__path path;
     bool exact;            /* f32 activations against de-quantised weights, whatever the type */
-    float *panels;         /* [n_threads, panel_floats]; private to linear.c */
-    int64_t panel_floats;
+    uint8_t *scratch;      /* [n_threads, scratch_bytes]; private to linear.c */
+    int64_t scratch_bytes;
+    einf__attention_scratch attention;
 } einf__compute;
 
-/** Carve the panel buffers for n_threads and for batches of at most max_cols columns. */
-void einf__compute_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, int64_t max_cols);
+/** Carve what n_threads need to multiply batches of at most max_cols columns, of at most max_width elements. kernels,
+ *  path and exact are set. */
+void einf__compute_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, int64_t max_cols, int64_t max_width);
+
+/* The most columns that a buffer of activations will hold: in all, and in each int8 form. */
+typedef struct einf__acts_room {
+    int64_t cols, row_cols, tile_cols;
+    int64_t width; /* set by einf__acts_carve */
+} einf__acts_room;
+/** What batches of max_cols columns can ask for under these settings; kernels are not looked at. */
+einf__acts_room einf__acts_room_of(const einf__compute *c, int64_t max_cols);
 
 typedef struct einf__acts einf__acts;
-/** Carve a buffer for max_cols columns of at most max_width: layers may differ in width, and the verb that fills the
- *  buffer says which it is this time. NULL while counting. A fill of width % 32 == 0 and of at most max_int8_cols
- *  columns (einf__max_int8_cols) can have the int8 form. */
-einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, int64_t max_cols, int64_t max_int8_cols);
-/** The most columns, up to max_cols, for which einf__acts_forms asks for int8 under these settings. */
-int64_t einf__max_int8_cols(einf__path path, bool exact, int64_t max_cols);
+/** Carve a buffer for columns of at most max_width: layers may differ in width, and the verb that fills the buffer says
+ *  which it is this time. NULL while counting. */
+einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, const einf__acts_room *room);
 
 /* A weight matrix in the file: n_out rows of n_in. */
 typedef struct einf__matrix {
@@ -85,6 +111,9 @@ void einf__linear_glu(const einf__compute *c, einf__acts *hidden, const einf__ma
 void einf__rope(const einf__compute *c, bool neox, float *x, int64_t n_cols, int64_t n_head, int64_t head_dim,
                 const float *cos, const float *sin, int64_t n_pairs);
 
+/** Carve attention's scratch for n_threads and for layers of at most n_head query heads of these sizes. */
+void einf__attention_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, int64_t n_head, int64_t k_dim,
+                             int64_t v_dim);
 /* Causal attention of n_cols new columns, which are the last rows of the cache view. */
 typedef struct einf__attention_job {
     float *out;            /* [n_cols, n_head * v_dim] */

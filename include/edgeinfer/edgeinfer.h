@@ -100,7 +100,8 @@ EINF_API uint32_t einf_abi_version(void);
 
 /* ---------------------------------------------------------------------------------- callbacks and cancel -- */
 
-/** Memory for everything the library allocates itself; file mappings and thread stacks come from the system.
+/** Memory for everything the library allocates itself; file mappings, the pages of EINF_MODE_HUGE and thread stacks
+ *  come from the system.
  *  May be called from any thread that calls the library, never concurrently for one runtime from its workers. */
 typedef struct einf_allocator {
     void *(*alloc)(void *user, uint64_t size_bytes, uint64_t align); /* NULL on failure; align is a power of two */
@@ -165,12 +166,15 @@ typedef struct einf_runtime_config {
     int32_t n_threads;        /* 0: all performance cores this process may use. 1..256 */
     uint32_t cpu_forbid;      /* EINF_CPU_* bits not to use, ~0u for plain C. 0: use all that the machine has */
     uint32_t reserved;
-    uint64_t ram_limit_bytes; /* ceiling on what the library allocates (maps excluded), 0: none */
+    uint64_t ram_limit_bytes; /* ceiling on what the library allocates (maps of files excluded), 0: none */
     const einf_allocator *allocator; /* copied; NULL: malloc */
     einf_log_fn log;          /* NULL: silent */
     void *log_user;
     const einf_trace_hooks *trace;              /* copied; NULL: off */
     const struct einf_gemm_provider *gemm;      /* borrowed while the runtime lives; NULL: our own kernels alone */
+    int32_t n_threads_decode; /* of passes of one token, at most n_threads. 0: as many as help: measured by the first
+                                 session of a model with more than 64 MiB of weights, within 60 ms */
+    uint32_t reserved2;
 } einf_runtime_config;
 
 /** Create a runtime; config may be NULL for the defaults. Starts n_threads - 1 threads, which sleep until needed. */
@@ -187,10 +191,13 @@ typedef struct einf_runtime_info {
     uint64_t page_bytes;
     uint64_t allocated_bytes;      /* by the library in this runtime, now */
     uint64_t allocated_peak_bytes;
+    int32_t n_threads_decode;      /* of large models: as configured or as measured; 0: not measured yet */
+    uint32_t reserved;
 } einf_runtime_info;
 EINF_API einf_status einf_runtime_get_info(const einf_runtime *rt, einf_runtime_info *out, einf_error *err);
 
-/** Which implementation fills slot i of the kernel table, i from 0 until EINF_E_ARG. Static strings. */
+/** Which implementation fills slot i of the kernel table, i from 0 until EINF_E_ARG; "none" where no type
+ *  needs the slot. Static strings. */
 EINF_API einf_status einf_runtime_kernel(const einf_runtime *rt, int32_t i, const char **slot, const char **impl,
                                          einf_error *err);
 
@@ -202,7 +209,10 @@ enum { EINF_LOAD_HEADER = 1, EINF_LOAD_VOCAB = 2, EINF_LOAD_WEIGHTS = 4 };
 enum {
     EINF_MODE_MAP = 0, /* shares the page cache, opens at once. If someone truncates the file while it is mapped the
                           process receives SIGBUS: use EINF_MODE_READ for files that others may change */
-    EINF_MODE_READ = 1 /* reads the whole file into memory; immune to what happens to it later */
+    EINF_MODE_READ = 1, /* reads the whole file into memory; immune to what happens to it later */
+    EINF_MODE_HUGE = 2  /* as READ, into huge pages, which are read faster (docs/MEASURING.md), and out of the page
+                           cache. Where the system refuses huge pages, into small ones, which is logged. Counted under
+                           ram_limit_bytes, but taken from the system, not from the allocator */
 };
 
 typedef struct einf_model_config {
@@ -255,6 +265,7 @@ typedef struct einf_model_info {
     uint32_t n_head_kv;          /* of layer 0 */
     uint32_t head_dim;
     uint32_t n_ff;               /* of layer 0 */
+    int32_t n_threads_decode;    /* of passes of one token; 0: not measured yet */
 } einf_model_info;
 EINF_API einf_status einf_model_get_info(const einf_model *m, einf_model_info *out, einf_error *err);
 
@@ -362,11 +373,12 @@ typedef struct einf_session_config {
     uint32_t n_batch;    /* tokens computed at once in prefill, 0: 512. Clamped to n_ctx */
     int32_t kv_type;     /* EINF_KV_* */
     int32_t exact;       /* 1: f32 throughout, weights de-quantised, KV in F32. Slow; the oracle of the rest */
-    int32_t force_path;  /* 0: by the number of columns; 1: always row dots; 2: always panels. For tests */
+    int32_t force_path;  /* 0: by the number of columns; 1: always row dots; 2: always panels, of int8 where weights
+                            have codes; 3, 4, 5: int8 in groups of 32, 64, 128; 6: panels of floats. For tests */
     uint32_t n_checkpoints; /* slots for einf_session_checkpoint, 0: 8. At most 1024 */
     int32_t deterministic; /* 1: identical logits for any number of threads and for any split of the same tokens into
                               calls and batches, on one machine. Prefill takes up to twice as long, by weight type
-                              (docs/MEASURING.md). 0: identical for identical calls. Not with force_path 2 */
+                              (docs/MEASURING.md). 0: identical for identical calls. Not with force_path 2 to 6 */
     const einf_cancel *cancel;
 } einf_session_config;
 
@@ -375,7 +387,7 @@ typedef struct einf_plan {
     uint32_t struct_size;
     uint32_t n_ctx;              /* as resolved from the config */
     uint64_t weights_mapped_bytes; /* file pages, shared, evictable */
-    uint64_t weights_private_bytes; /* EINF_MODE_READ */
+    uint64_t weights_private_bytes; /* EINF_MODE_READ, EINF_MODE_HUGE */
     uint64_t model_bytes;        /* metadata index, tensor tables */
     uint64_t vocab_bytes;
     uint64_t kv_bytes;

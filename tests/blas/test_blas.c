@@ -37,7 +37,9 @@ static void test_slot(void **state)
     const char *best = gemm_of(0, &rt);
     einf_runtime_info info = EINF_INIT(einf_runtime_info);
     assert_ok(einf_runtime_get_info(rt, &info, NULL), NULL);
-    assert_string_equal(best, info.cpu_used & EINF_CPU_AVX2 ? "gemm_f32_avx2" : einf_blas_provider()->name);
+    assert_string_equal(best, info.cpu_used & EINF_CPU_AVX512 ? "gemm_f32_avx512"
+                              : info.cpu_used & EINF_CPU_AVX2 ? "gemm_f32_avx2"
+                                                              : einf_blas_provider()->name);
     assert_ok(einf_runtime_destroy(&rt, NULL), NULL);
 }
 

@@ -47,6 +47,58 @@ static void check_gemm_f32(const check *c)
     check_gemm_shape(c, 32, 12, 2049, 5);
 }
 
+/* ---------------------------------------------------------------------------------------------------- softmax -- */
+
+static double capped(double score, double softcap)
+{
+    return softcap > 0.0 ? softcap * tanh(score / softcap) : score;
+}
+
+/* n more scores, up to `size` around `middle`, after those that *s has seen. */
+static void check_softmax_block(const check *c, einf__softmax *s, int64_t n, float size, float middle, float softcap)
+{
+    const float scale = 0.125f;
+    const einf__softmax old = *s;
+    guarded x = guard_floats(n), in = guard_floats(n);
+    for (int64_t i = 0; i < n; i++) floats(&x)[i] = floats(&in)[i] = (middle + size * random_unit()) / scale;
+    const float shrink = c->k->softmax(s, floats(&x), n, scale, softcap);
+    double max = (double)old.max, added = 0.0;
+    for (int64_t i = 0; i < n; i++) max = fmax(max, capped((double)(scale * floats(&in)[i]), (double)softcap));
+    /* A score rounds by its size; the cap adds that of a tanh, whose error is that of its result. */
+    const double error = 4e-7 * (1.0 + fabs((double)middle) + (double)size) + 8e-7 * (double)softcap;
+    expect_within((double)s->max, max, error, "largest score of", n);
+    expect_within((double)shrink, exp((double)old.max - (double)s->max), 3e-7, "shrink of", n);
+    for (int64_t i = 0; i < n; i++) {
+        const double weight = exp(capped((double)(scale * floats(&in)[i]), (double)softcap) - (double)s->max);
+        expect_within((double)floats(&x)[i], weight, 2.0 * error * weight + 1e-37, "weight", i);
+        added += (double)floats(&x)[i];
+    }
+    const double sum = (double)old.sum * (double)shrink + added;
+    expect_within((double)s->sum, sum, (double)EINF__TOL_REORDER(n + 8) * sum, "sum of", n);
+    if (s->max == old.max) expect_within((double)shrink, 1.0, 0.0, "shrink while the largest stays, of", n);
+    guard_free(&x);
+    guard_free(&in);
+}
+
+static void check_softmax(const check *c)
+{
+    static const int64_t counts[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 100, 257};
+    static const float sizes[] = {0.0f, 1.0f, 30.0f, 300.0f}, caps[] = {0.0f, 0.5f, 50.0f};
+    static const float middles[] = {-200.0f, 0.0f, -3.0f, 50.0f}; /* of four blocks: rising and not */
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        for (size_t k = 0; k < COUNT(sizes) * COUNT(caps); k++) {
+            einf__softmax s = {-INFINITY, 0.0f};
+            for (size_t b = 0; b < COUNT(middles); b++) {
+                const float size = sizes[k % COUNT(sizes)], cap = caps[k / COUNT(sizes)];
+                const int64_t n = counts[(i + b) % COUNT(counts)];
+                note_shape("block %d of %lld scores up to %g around %g, softcap %g", (int)b, (long long)n,
+                           (double)size, (double)middles[b], (double)cap);
+                check_softmax_block(c, &s, n, size, middles[b], cap);
+            }
+        }
+    }
+}
+
 /* -------------------------------------------------------------------------------------------------- attention -- */
 
 /* Keys and values of a cache, of which only [begin, end) may be read: the rest is NaN. Exact doubles besides. */
@@ -137,12 +189,16 @@ static einf__attend_fn attend_slot(const check *c, einf__dtype type)
 static void check_query_alone(const check *c, einf__dtype type, const einf__attend *among, int32_t i)
 {
     guarded out = guard_floats(among->v_dim);
+    einf__softmax state;
     einf__attend a = *among;
+    a.state = &state;
     a.q += i * a.q_stride;
     a.out = floats(&out);
     a.n_q = 1;
     attend_slot(c, type)(&a);
     expect_same_floats(floats(&out), among->out + i * among->out_stride, among->v_dim, "element of a query alone");
+    expect_same_floats(&state.max, &among->state[i].max, 1, "maximum of a query alone");
+    expect_same_floats(&state.sum, &among->state[i].sum, 1, "sum of a query alone");
     guard_free(&out);
 }
 
@@ -155,8 +211,9 @@ static void check_attend_shape(const check *c, einf__dtype type, int32_t n_q, in
     cache s = make_cache(type, begin + n_keys, begin, k_dim, v_dim, growth);
     guarded q = guard_floats((n_q - 1) * q_stride + k_dim), out = guard_floats((n_q - 1) * out_stride + v_dim);
     for (int32_t i = 0; i < n_q; i++) fill_random(floats(&q) + i * q_stride, k_dim, 2.0f);
+    einf__softmax state[EINF__ATTEND_MAX_Q];
     const einf__attend a = {
-        .out = floats(&out), .q = floats(&q), .k = s.k.data, .v = s.v.data,
+        .out = floats(&out), .state = state, .q = floats(&q), .k = s.k.data, .v = s.v.data,
         .q_stride = q_stride, .out_stride = out_stride, .k_stride = s.k_stride, .v_stride = s.v_stride,
         .key_begin = begin, .key_end = begin + n_keys,
         .n_q = n_q, .k_dim = k_dim, .v_dim = v_dim, .scale = 1.0f / sqrtf((float)k_dim), .softcap = softcap,
@@ -170,7 +227,7 @@ static void check_attend_shape(const check *c, einf__dtype type, int32_t n_q, in
         const double bound = 2.0 * (double)EINF__TOL_REORDER(k_dim) * magnitude + (double)EINF__TOL_REORDER(n_keys)
                              + 4e-7 + 2.0 * 4e-7 * fmin(magnitude, (double)softcap);
         for (int32_t e = 0; e < v_dim; e++)
-            expect_within((double)a.out[i * out_stride + e], want[e], bound, "element", e);
+            expect_within((double)a.out[i * out_stride + e] / (double)state[i].sum, want[e], bound, "element", e);
         for (int64_t e = v_dim; e < out_stride && i + 1 < n_q; e++) expect_canary(a.out + i * out_stride + e, e);
         check_query_alone(c, type, &a, i);
     }

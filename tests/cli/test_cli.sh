@@ -97,7 +97,7 @@ check "run: the prompt from stdin, without its newline" test "$(cat "$out")" = "
 printf '%s\n' "$question" >"$tmp/question"
 expect 0 "run -f" run -f "$tmp/question" "$model" -q
 check "run -f" test "$(cat "$out")" = "$answer"
-for mode in map read; do
+for mode in map read huge; do
     expect 0 "run --mode $mode" run "$model" -p "$question" --mode $mode -q
     check "run --mode $mode" test "$(cat "$out")" = "$answer"
 done

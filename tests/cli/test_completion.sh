@@ -48,11 +48,11 @@ while read -r verb; do
 done <"$tmp/verbs"
 offers plan help pl
 offers --kv plan --k
-offers auto,panels,rows logits --path ""
+offers auto,floats,panels,panels-128,panels-32,panels-64,rows logits --path ""
 offers f32 plan --kv f3
 offers f32 plan --kv = f3
-offers auto,panels,rows logits --path =
-offers map,read run model.gguf --mode ""
+offers auto,floats,panels,panels-128,panels-32,panels-64,rows logits --path =
+offers huge,map,read run model.gguf --mode ""
 offers "folder,model two.gguf,model.gguf" run ""
 offers "model two.gguf,model.gguf" run mod
 offers "model two.gguf,model.gguf" run -m mod

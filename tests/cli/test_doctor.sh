@@ -188,18 +188,18 @@ put /sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us '100000\n'
 put /sys/fs/cgroup/cpu,cpuacct/docker/ab/cpu.cfs_quota_us '400000\n'
 put /sys/fs/cgroup/cpu,cpuacct/docker/ab/cpu.cfs_period_us '100000\n'
 put /sys/fs/cgroup/memory/memory.limit_in_bytes '9223372036854771712\n'
-put /sys/fs/cgroup/memory/docker/ab/memory.limit_in_bytes '41943040\n'
-put /sys/fs/cgroup/memory/docker/ab/memory.usage_in_bytes '31457280\n'
+put /sys/fs/cgroup/memory/docker/ab/memory.limit_in_bytes '52428800\n'
+put /sys/fs/cgroup/memory/docker/ab/memory.usage_in_bytes '33554432\n'
 doctor "a container of cgroup v1"
 check "v1: quota" line warning quota 'the time of 4.00 of 32 cores'
-check "v1: limit" line note limit 'grants 40.0 MiB of memory, of which 10.0 MiB are left'
+check "v1: limit" line note limit 'grants 50.0 MiB of memory, of which 18.0 MiB are left'
 
 # ------------------------------------------------------------------------------------------- with a model --
 expect 0 "doctor with a model" doctor -m "$model" --sysroot "$sys"
-check "model: how far it fits" line ok fit 'context 1024 of 2048 takes '
-check "model: of what" line ok fit ' of 10.0 MiB'
+check "model: how far it fits" line ok fit ' of 2048 takes '
+check "model: of what" line ok fit ' of 18.0 MiB'
 check "model: no room for the measurement" line note speed 'not estimated'
-put /sys/fs/cgroup/memory/docker/ab/memory.usage_in_bytes '41943040\n'
+put /sys/fs/cgroup/memory/docker/ab/memory.usage_in_bytes '52428800\n'
 expect 0 "doctor with a model, no memory" doctor "$model" --sysroot "$sys"
 check "model: does not fit" line warning fit ', and 0 bytes are left'
 new_machine

@@ -37,7 +37,12 @@ static const bound BOUNDS[] = {
     { "tiny-qwen2-Q6_K",   2.27e-2, 7.6e-4,  0, 0 },
 };
 
-static const char *const PATHS[] = { "auto", "few columns", "many columns" };
+static const char *const PATHS[] = { "auto", "rows", "panels", "panels-32", "panels-64", "panels-128", "floats" };
+
+/* Codes rounded once more in groups of 64 or 128 cost random weights more than trained ones, of which `make check-kl`
+ * speaks; a default may do that, and its bound here is this. */
+#define MAX_ERROR_COARSE 3e-2
+#define MAX_KL_COARSE    3e-3
 
 /* Logits by one setting against the golden rows. */
 static void compare(const golden *g, const bound *b, const float *expected, bool is_long, int path, bool exact)
@@ -55,9 +60,10 @@ static void compare(const golden *g, const bound *b, const float *expected, bool
     const double kl = golden_kl(got, expected, n_rows, N_VOCAB);
     free(got);
 
-    const double max_error = exact ? 1e-4 : 1.10 * (is_long ? b->error_long : b->error);
-    const double max_kl = exact ? 1e-8 : 1.10 * (is_long ? b->kl_long : b->kl);
-    printf("%-18s %3d ids, %-12s %-7s error %.2e (allowed %.2e)  KL %.2e (allowed %.2e)\n", b->name,
+    const bool coarse = b->error > 1e-2 && path != 1 && path != 6; /* strips: of Q6_K those of 32 are rounded as well */
+    const double max_error = exact ? 1e-4 : coarse ? MAX_ERROR_COARSE : 1.10 * (is_long ? b->error_long : b->error);
+    const double max_kl = exact ? 1e-8 : coarse ? MAX_KL_COARSE : 1.10 * (is_long ? b->kl_long : b->kl);
+    printf("%-18s %3d ids, %-10s %-7s error %.2e (allowed %.2e)  KL %.2e (allowed %.2e)\n", b->name,
            is_long ? N_LONG : N_SHORT, PATHS[path], exact ? "exact" : "default", error, max_error, kl, max_kl);
     assert_true(error <= max_error);
     assert_true(kl <= max_kl);
@@ -69,8 +75,9 @@ static void check_length(const golden *g, const bound *b, bool is_long)
     (void)snprintf(name, sizeof name, is_long ? "%s.exact200.f32" : "%s.exact.f32", b->name);
     float *expected = golden_floats(name, (size_t)(is_long ? N_LONG_ROWS : N_SHORT) * N_VOCAB);
     if (!expected) return;
-    for (int path = 0; path < 3; path++) {
-        compare(g, b, expected, is_long, path, true);
+    for (int path = 0; path < (int)(sizeof PATHS / sizeof PATHS[0]); path++) {
+        if (path > 2 && test_is_emulated()) continue; /* the kernels are checked there by checkkern */
+        if (path < 3) compare(g, b, expected, is_long, path, true);
         compare(g, b, expected, is_long, path, false);
     }
     free(expected);

@@ -38,7 +38,9 @@ knows vision engine/base engine/gguf engine/kernels vision
 knows quant engine/base engine/gguf engine/kernels quant
 knows blas blas
 knows cli cli
-knows bench bench
+knows bench bench engine/kernels
+echo "$sources" | grep '^bench/' | xargs -r grep -Hn '^ *# *include "engine/' | grep -v '"engine/kernels/kernels\.h"' |
+    report "bench may include only: bench, and of the engine kernels.h"
 knows include edgeinfer
 echo "$sources" | xargs grep -hoE '^ *# *include "[^"]*"' | sort -u | sed 's/.*"\(.*\)"/\1/' | while read -r path; do
     [ -f "$path" ] || echo "\"$path\""
@@ -59,7 +61,7 @@ only_in 'xxhash\.h' 'engine/'
 only_in 'cblas\.h' 'blas/'
 only_in 'cjson/cJSON\.h' 'cli/|bench/'
 only_in 'histedit\.h|editline/.*' 'cli/line_input\.c'
-only_in 'pthread\.h' 'engine/base/threads\.c|blas/|cli/doctor_bandwidth\.c'
+only_in 'pthread\.h' 'engine/base/threads\.c|blas/|cli/doctor_bandwidth\.c|bench/rounds\.c'
 only_in 'cpuid\.h|sys/auxv\.h' 'engine/base/cpu\.c'
 echo "$engine" | grep -vE '/(x86|arm)/|base/(cpu|threads)|kernels/kernels\.c' | xargs grep -HnE '__(x86_64|aarch64|AVX|ARM|SSE)' |
     report "architectures are known to cpu.c, threads.c (its pause), kernels.c and the folders of ISAs alone"

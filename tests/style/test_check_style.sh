@@ -55,6 +55,7 @@ put quant/a.c '#include "engine/text/words.c"';              rule "quant may inc
 put blas/a.c '#include "engine/base/low.h"';                 rule "blas may include only"
 put cli/a.c '#include "engine/base/low.h"';                  rule "cli may include only"
 put bench/a.c '#include "engine/base/low.h"';                rule "bench may include only"
+put bench/a.c '#include "engine/kernels/x86/fast_avx2.c"';    rule "and of the engine kernels.h"
 put include/edgeinfer/a.h '#include "engine/base/low.h"';    rule "include may include only"
 put engine/gguf/a.c '#include "file.h"';                     rule "include paths begin at the root"
 put cli/a.c '#include <engine/base/low.h>';                  rule "our own headers are included with quotes"

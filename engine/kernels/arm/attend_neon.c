@@ -43,7 +43,7 @@ INLINE void load_elements(float32x4_t out[], einf__dtype type, int n, const uint
 
 /* --------------------------------------------------------------------------------------------- q times k -- */
 
-/* scores[i][0..n_keys) of n_q queries and n_keys keys, both constants; n_keys 1 or KEYS_AT_ONCE. */
+/* Products scores[i][0..n_keys) of n_q queries and n_keys keys, both constants; n_keys 1 or KEYS_AT_ONCE. */
 INLINE void score_tile(einf__dtype type, int n_q, int n_keys, float *scores, const einf__attend *a, int i0, int64_t key)
 {
     const uint8_t *k = element_at(type, a->k, key * a->k_stride);
@@ -67,7 +67,7 @@ INLINE void score_tile(einf__dtype type, int n_q, int n_keys, float *scores, con
             float sum = vaddvq_f32(acc[i][p]);
             for (int64_t e = n_whole; type != EINF__Q8_0 && e < a->k_dim; e++)
                 sum += q[i * a->q_stride + e] * load1(type, element_at(type, k + p * row_bytes, e));
-            scores[i * BLOCK_KEYS + p] = sum * a->scale;
+            scores[i * BLOCK_KEYS + p] = sum;
         }
     }
 }
@@ -84,43 +84,57 @@ INLINE void score_block(einf__dtype type, int n_q, float *scores, const einf__at
 
 /* ----------------------------------------------------------------------------------------------- softmax -- */
 
-/* Running state of one query. */
-typedef struct softmax {
-    float max, weight;
-} softmax;
-
 INLINE float exp1(float x)
 {
     return vgetq_lane_f32(exp_negative(vdupq_n_f32(x)), 0);
 }
 
-/* n_padded: a multiple of 4. */
-static void cap_scores(float *scores, int n_padded, float softcap)
+static void cap_scores(float *scores, int64_t n, float scale, float softcap)
 {
-    const float32x4_t cap = vdupq_n_f32(softcap);
-    for (int p = 0; p < n_padded; p += 4)
-        vst1q_f32(scores + p, vmulq_f32(cap, tanh4(vdivq_f32(vld1q_f32(scores + p), cap))));
+    const float uncapped = scale / softcap;
+    int64_t p = 0;
+    for (; p + 4 <= n; p += 4)
+        vst1q_f32(scores + p, vmulq_n_f32(tanh4(vmulq_n_f32(vld1q_f32(scores + p), uncapped)), softcap));
+    if (p < n)
+        store_first(scores + p, vmulq_n_f32(tanh4(vmulq_n_f32(load_first(scores + p, n - p), uncapped)), softcap),
+                    n - p);
 }
 
-/* Capped scores to weights exp(score - max), in place; those up to the next multiple of 4 become 0. Returns by how
- * much what was summed before must shrink. */
-static float absorb_scores(softmax *s, float *scores, int n, float softcap)
+/* The largest of n >= 1 scores. */
+INLINE float max_score(const float *scores, int64_t n)
 {
-    const int n_padded = (n + 3) & ~3;
-    for (int p = n; p < n_padded; p++) scores[p] = 0.0f;
-    if (softcap > 0.0f) cap_scores(scores, n_padded, softcap);
-    for (int p = n; p < n_padded; p++) scores[p] = -INFINITY;
-    float32x4_t max = vdupq_n_f32(s->max), sum = vdupq_n_f32(0.0f);
-    for (int p = 0; p < n_padded; p += 4) max = vmaxq_f32(max, vld1q_f32(scores + p));
-    const float old = s->max;
-    s->max = vmaxvq_f32(max);
-    for (int p = 0; p < n_padded; p += 4) {
-        const float32x4_t e = exp_negative(vsubq_f32(vld1q_f32(scores + p), vdupq_n_f32(s->max)));
+    float32x4_t most = vdupq_n_f32(scores[0]);
+    int64_t p = 0;
+    for (; p + 4 <= n; p += 4) most = vmaxq_f32(most, vld1q_f32(scores + p));
+    float max = vmaxvq_f32(most);
+    for (; p < n; p++) max = scores[p] > max ? scores[p] : max;
+    return max;
+}
+
+static float softmax_neon(einf__softmax *s, float *scores, int64_t n, float scale, float softcap)
+{
+    if (softcap > 0.0f) {
+        cap_scores(scores, n, scale, softcap);
+        scale = 1.0f;
+    }
+    const float old = s->max, most = max_score(scores, n) * scale;
+    s->max = old > most ? old : most;
+    const float32x4_t max = vdupq_n_f32(s->max);
+    float32x4_t sum = vdupq_n_f32(0.0f);
+    int64_t p = 0;
+    for (; p + 4 <= n; p += 4) {
+        const float32x4_t e = exp_negative(vsubq_f32(vmulq_n_f32(vld1q_f32(scores + p), scale), max));
         vst1q_f32(scores + p, e);
         sum = vaddq_f32(sum, e);
     }
-    const float shrink = exp1(old - s->max);
-    s->weight = s->weight * shrink + vaddvq_f32(sum);
+    float total = vaddvq_f32(sum);
+    if (p < n) {
+        const float32x4_t e = exp_negative(vsubq_f32(vmulq_n_f32(load_first(scores + p, n - p), scale), max));
+        store_first(scores + p, e, n - p);
+        for (; p < n; p++) total += scores[p];
+    }
+    const float shrink = s->max == old ? 1.0f : exp1(old - s->max);
+    s->sum = s->sum * shrink + total;
     return shrink;
 }
 
@@ -169,32 +183,26 @@ INLINE void value_block(einf__dtype type, int n_q, float *out, const float *weig
 /* ------------------------------------------------------------------------------------------------ the slot -- */
 
 /* Queries [i0, i0 + n_q), n_q a constant of 1 or 2, against one block of keys. */
-INLINE void attend_block(einf__dtype type, int n_q, const einf__attend *a, softmax *state, int i0, int64_t key,
-                         int n_keys)
+INLINE void attend_block(einf__dtype type, int n_q, const einf__attend *a, int i0, int64_t key, int n_keys)
 {
     float scores[2 * BLOCK_KEYS], shrink[2];
     score_block(type, n_q, scores, a, i0, key, n_keys);
     for (int i = 0; i < n_q; i++)
-        shrink[i] = absorb_scores(state + i0 + i, scores + i * BLOCK_KEYS, n_keys, a->softcap);
+        shrink[i] = softmax_neon(a->state + i0 + i, scores + i * BLOCK_KEYS, n_keys, a->scale, a->softcap);
     value_block(type, n_q, a->out + i0 * a->out_stride, scores, shrink, a, key, n_keys);
 }
 
 INLINE void attend(einf__dtype type, const einf__attend *a)
 {
-    softmax state[EINF__ATTEND_MAX_Q];
     for (int i = 0; i < a->n_q; i++) {
-        state[i] = (softmax){-INFINITY, 0.0f};
+        a->state[i] = (einf__softmax){-INFINITY, 0.0f};
         memset(a->out + i * a->out_stride, 0, (size_t)a->v_dim * sizeof *a->out);
     }
     for (int64_t key = a->key_begin; key < a->key_end; key += BLOCK_KEYS) {
         const int n_keys = (int)(a->key_end - key < BLOCK_KEYS ? a->key_end - key : BLOCK_KEYS);
         int i = 0;
-        for (; i + 2 <= a->n_q; i += 2) attend_block(type, 2, a, state, i, key, n_keys);
-        if (i < a->n_q) attend_block(type, 1, a, state, i, key, n_keys);
-    }
-    for (int i = 0; i < a->n_q; i++) {
-        float *out = a->out + i * a->out_stride;
-        for (int64_t e = 0; e < a->v_dim; e++) out[e] /= state[i].weight;
+        for (; i + 2 <= a->n_q; i += 2) attend_block(type, 2, a, i, key, n_keys);
+        if (i < a->n_q) attend_block(type, 1, a, i, key, n_keys);
     }
 }
 
@@ -215,6 +223,7 @@ static void attend_q8_0_neon(const einf__attend *a)
 
 void einf__install_attend_neon(einf__kernels *k)
 {
+    EINF__INSTALL(k, softmax, softmax_neon);
     EINF__INSTALL(k, attend_f16, attend_f16_neon);
     EINF__INSTALL(k, attend_f32, attend_f32_neon);
     EINF__INSTALL(k, attend_q8_0, attend_q8_0_neon);

@@ -80,15 +80,22 @@ INLINE void small_rows(einf__dtype type, int n_cols, float *y, int64_t y_stride,
 
 /* ----------------------------------------------------------------------------------------- blocks of 256 -- */
 
-/* Scaled products of sub-block j with one column. By 16: |scale| <= 128, codes within 32: below 2^22, exact in f32;
- * by 32 the scale is left to the caller. */
-INLINE float32x4_t super_products(einf__dtype type, const super *s, codes32 w, int j, const int8_t *q)
+/* Sums of products of sub-block j with one column; by 16, the lower half's in lanes 0 and 1. */
+INLINE int32x4_t super_products(einf__dtype type, codes32 w, const int8_t *q)
 {
     const int32x4_t zero = vdupq_n_s32(0), low = dot16(zero, w.half[0], vld1q_s8(q));
-    if (!super_by_16(type)) return vcvtq_f32_s32(dot16(low, w.half[1], vld1q_s8(q + 16)));
-    const int32x4_t high = dot16(zero, w.half[1], vld1q_s8(q + 16));
-    const int32_t scale_low = s->scales[j / 4][2 * (j % 4)], scale_high = s->scales[j / 4][2 * (j % 4) + 1];
-    return vcvtq_f32_s32(vmlaq_n_s32(vmulq_n_s32(low, scale_low), high, scale_high));
+    if (!super_by_16(type)) return dot16(low, w.half[1], vld1q_s8(q + 16));
+    return vpaddq_s32(low, dot16(zero, w.half[1], vld1q_s8(q + 16)));
+}
+
+/* Scaled sums of sub-blocks [4 h, 4 h + 4), a lane each, from those of two pairs. Below 2^24, exact in f32:
+ * 32 products of |code| <= 127 and a scale of at most 32 (IQ4_XS), or of 32 and 128 (Q6_K); others are far below. */
+INLINE float32x4_t super_sums(einf__dtype type, const super *s, const int32x4_t pair[2], int h)
+{
+    const int16x8_t scales = s->scales[super_by_16(type) ? h : 0];
+    const int32x4_t low = vmovl_s16(vget_low_s16(scales)), high = vmovl_s16(vget_high_s16(scales));
+    if (super_by_16(type)) return vcvtq_f32_s32(vpaddq_s32(vmulq_s32(pair[0], low), vmulq_s32(pair[1], high)));
+    return vcvtq_f32_s32(vmulq_s32(vpaddq_s32(pair[0], pair[1]), h ? high : low));
 }
 
 /* What each code lacks times the activations that meet it: of sub-blocks [4 h, 4 h + 4). |sum16| <= 2032 by 16, twice
@@ -104,34 +111,27 @@ INLINE float32x4_t super_lack(einf__dtype type, const super *s, const int16_t *s
     return vcvtq_f32_s32(h ? vmull_high_s16(sums, mins) : vmull_s16(vget_low_s16(sums), vget_low_s16(mins)));
 }
 
-/* Factors of the products of sub-blocks [4 h, 4 h + 4), the activations' scale apart. */
-INLINE float32x4_t super_factor(einf__dtype type, const super *s, int h)
-{
-    if (super_by_16(type)) return vdupq_n_f32(s->d);
-    const int32x4_t scales = vmovl_s16(h ? vget_high_s16(s->scales[0]) : vget_low_s16(s->scales[0]));
-    return vmulq_n_f32(vcvtq_f32_s32(scales), s->d);
-}
-
 INLINE void add_super(einf__dtype type, int n_cols, float32x4_t acc[][N_PARTS], const uint8_t *block,
                       const einf__cols *x, int64_t i)
 {
     const super s = super_open(type, block);
-    float32x4_t scale[EINF__MAX_DOT_COLS][2];
     UNROLL for (int h = 0; h < 2; h++) {
-        const float32x4_t factor = super_factor(type, &s, h);
-        UNROLL for (int c = 0; c < n_cols; c++) {
-            const float32x4_t dx = vld1q_f32(x->d + c * x->d_stride + i / 32 + 4 * h);
-            scale[c][h] = vmulq_f32(factor, dx);
-            if (!super_has_mins(type)) continue;
-            const float32x4_t lack = super_lack(type, &s, x->sum16 + 2 * c * x->d_stride + i / 16, h);
-            acc[c][h] = vfmaq_n_f32(acc[c][h], vmulq_f32(lack, dx), s.min_factor);
+        int32x4_t pair[EINF__MAX_DOT_COLS][2];
+        UNROLL for (int p = 0; p < 2; p++) {
+            const int j = 4 * h + 2 * p;
+            const codes32 even = super_codes(type, block, j), odd = super_codes(type, block, j + 1);
+            UNROLL for (int c = 0; c < n_cols; c++) {
+                const int8_t *q = x->q + c * x->q_stride + i + 32 * j;
+                pair[c][p] = vpaddq_s32(super_products(type, even, q), super_products(type, odd, q + 32));
+            }
         }
-    }
-    UNROLL for (int j = 0; j < 8; j++) {
-        const codes32 w = super_codes(type, block, j);
         UNROLL for (int c = 0; c < n_cols; c++) {
-            const float32x4_t products = super_products(type, &s, w, j, x->q + c * x->q_stride + i + 32 * j);
-            acc[c][j % N_PARTS] = vfmaq_n_f32(acc[c][j % N_PARTS], products, scale[c][j / 4][j % 4]);
+            float32x4_t sums = vmulq_n_f32(super_sums(type, &s, pair[c], h), s.d);
+            if (super_has_mins(type)) {
+                const int16_t *sum16 = x->sum16 + 2 * c * x->d_stride + i / 16;
+                sums = vfmaq_n_f32(sums, super_lack(type, &s, sum16, h), s.min_factor);
+            }
+            acc[c][h] = vfmaq_f32(acc[c][h], sums, vld1q_f32(x->d + c * x->d_stride + i / 32 + 4 * h));
         }
     }
 }

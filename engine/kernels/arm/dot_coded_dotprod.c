@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * dot_coded_dotprod.c - the rung of ARMv8.2's dot product instructions, which replaces the row dots of coded formats.
+ * dot_coded_dotprod.c - row dots of the coded formats with ARMv8.2's dot product instructions.
  */
 #include "engine/kernels/arm/kernels_neon.h"
 
@@ -12,7 +12,7 @@ INLINE int32x4_t dot16(int32x4_t sum, int8x16_t w, int8x16_t x)
 
 CODED_TYPES(DOT, dotprod)
 
-void einf__kernels_init_dotprod(einf__kernels *k)
+void einf__install_dot_coded_dotprod(einf__kernels *k)
 {
     CODED_TYPES(INSTALL_DOT, dotprod)
 }

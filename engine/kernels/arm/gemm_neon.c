@@ -1,44 +1,55 @@
 /* SPDX-License-Identifier: MIT
- * gemm_neon.c - f32 GEMM with NEON: C = B A^T in tiles of 8 rows by 8 columns.
+ * gemm_neon.c - f32 GEMM with NEON: panels of 8 rows, tiles of 8 rows by 8 columns.
  *
- * 8 rows of A are transposed into a panel [depth slice][8] on the stack (8 KiB, part of an L1) and meet every column of
- * B, of which four elements are loaded at once and multiplied lane by lane. A tile is 16 accumulators, 8 vectors of
- * columns and 2 of the panel: 26 of 32 registers; 64 multiply-adds for 16 loads. Slices after the first add to C.
+ * Columns are read from where they lie, four elements at once, and multiplied lane by lane. A tile is 16 accumulators,
+ * 8 vectors of columns and 2 of the panel: 26 of 32 registers; 64 multiply-adds for 16 loads.
  */
 #include "engine/kernels/arm/kernels_neon.h"
+#include "engine/kernels/gemm_template.h"
 
 #define TILE_ROWS 8
 #define TILE_COLS 8
-#define SLICE 256
+#define BLOCK 4 /* rows and elements that are transposed at a time */
 
-/* A 4 x 4 block: out[k][i] = in[i][k]; out rows are TILE_ROWS apart. */
-INLINE void transpose4(float *out, const float32x4_t in[4])
+/* ------------------------------------------------------------------------------------------------- packing -- */
+
+/* out[k][i] = in[i][k] for k in [0, n); out rows are TILE_ROWS apart. */
+INLINE void transpose4(float *out, const float32x4_t in[BLOCK], int n)
 {
     const float32x4_t a = vtrn1q_f32(in[0], in[1]), b = vtrn2q_f32(in[0], in[1]);
     const float32x4_t c = vtrn1q_f32(in[2], in[3]), d = vtrn2q_f32(in[2], in[3]);
-    vst1q_f32(out, vcombine_f32(vget_low_f32(a), vget_low_f32(c)));
-    vst1q_f32(out + TILE_ROWS, vcombine_f32(vget_low_f32(b), vget_low_f32(d)));
-    vst1q_f32(out + 2 * TILE_ROWS, vcombine_f32(vget_high_f32(a), vget_high_f32(c)));
-    vst1q_f32(out + 3 * TILE_ROWS, vcombine_f32(vget_high_f32(b), vget_high_f32(d)));
+    const float32x4_t columns[BLOCK] = {vcombine_f32(vget_low_f32(a), vget_low_f32(c)),
+                                        vcombine_f32(vget_low_f32(b), vget_low_f32(d)),
+                                        vcombine_f32(vget_high_f32(a), vget_high_f32(c)),
+                                        vcombine_f32(vget_high_f32(b), vget_high_f32(d))};
+    UNROLL for (int k = 0; k < BLOCK; k++)
+        if (k < n) vst1q_f32(out + k * TILE_ROWS, columns[k]);
 }
 
-/* panel[k][i] = a[i * lda + k] for k in [0, depth), zero for i in [n_rows, TILE_ROWS). */
-static void pack_panel(float *panel, const float *a, int64_t lda, int n_rows, int depth)
+/* Zeros for what is not among the first n elements of the first n_rows rows. */
+INLINE void pack_block(float *out, const float *a, int64_t lda, int n_rows, int n)
 {
-    for (int i0 = 0; i0 < TILE_ROWS; i0 += 4) {
-        for (int k = 0; k < depth; k += 4) {
-            const int n = depth - k < 4 ? depth - k : 4;
-            float32x4_t rows[4];
-            UNROLL for (int i = 0; i < 4; i++) {
-                const float *row = a + (i0 + i) * lda + k;
-                rows[i] = i0 + i >= n_rows ? vdupq_n_f32(0.0f) : n == 4 ? vld1q_f32(row) : load_first(row, n);
-            }
-            transpose4(panel + k * TILE_ROWS + i0, rows); /* the slice is a multiple of 4: room for a whole block */
+    float32x4_t rows[BLOCK];
+    UNROLL for (int i = 0; i < BLOCK; i++)
+        rows[i] = i >= n_rows ? vdupq_n_f32(0.0f) : n >= BLOCK ? vld1q_f32(a + i * lda) : load_first(a + i * lda, n);
+    transpose4(out, rows, n);
+}
+
+static void pack_f32_neon(float *panel, const float *a, int64_t lda, int32_t n_rows, int32_t depth)
+{
+    for (int k = 0; k < depth; k += BLOCK) {
+        for (int i = 0; i < TILE_ROWS; i += BLOCK) {
+            float *out = panel + k * TILE_ROWS + i;
+            const float *block = a + (i < n_rows ? i * lda : 0) + k;
+            if (i + BLOCK <= n_rows && k + BLOCK <= depth) pack_block(out, block, lda, BLOCK, BLOCK);
+            else pack_block(out, block, lda, n_rows - i, depth - k);
         }
     }
 }
 
-/* acc[j][h] += panel[k .. k + n)[4 h ..] * b[j * ldb + k ..], n in 1..4 and n_cols constants. */
+/* ---------------------------------------------------------------------------------------------- multiplying -- */
+
+/* acc[j][h] += panel[k][4 h ..] * b[j * ldb + k] for k in [0, n), n and n_cols constants, n 1 or 4. */
 INLINE void multiply_steps(int n, int n_cols, float32x4_t acc[][2], const float *panel, const float *b, int64_t ldb)
 {
     float32x4_t x[TILE_COLS];
@@ -52,9 +63,9 @@ INLINE void multiply_steps(int n, int n_cols, float32x4_t acc[][2], const float 
     }
 }
 
-/* 8 rows by n_cols columns (a constant): c[j * ldc + i] = or += sum over k of panel[k][i] b[j * ldb + k]. */
-INLINE void tile(int n_cols, bool add, const float *panel, int depth, const float *b, int64_t ldb, float *c,
-                 int64_t ldc)
+/* 8 rows by n_cols columns, a constant. */
+INLINE void tile(int n_cols, float *c, int64_t ldc, const float *panel, int depth, const float *b, int64_t ldb,
+                 bool add)
 {
     float32x4_t acc[TILE_COLS][2];
     UNROLL for (int j = 0; j < n_cols; j++) acc[j][0] = acc[j][1] = vdupq_n_f32(0.0f);
@@ -69,55 +80,36 @@ INLINE void tile(int n_cols, bool add, const float *panel, int depth, const floa
     }
 }
 
-static void tile_of(int n_cols, bool add, const float *panel, int depth, const float *b, int64_t ldb, float *c,
-                    int64_t ldc)
+static void mul_f32_neon(float *c, int64_t ldc, const float *panel, int32_t depth, const float *b, int64_t ldb,
+                         int32_t n_cols, bool add)
 {
-    switch (n_cols) {
-    case 1: tile(1, add, panel, depth, b, ldb, c, ldc); break;
-    case 2: tile(2, add, panel, depth, b, ldb, c, ldc); break;
-    case 3: tile(3, add, panel, depth, b, ldb, c, ldc); break;
-    case 4: tile(4, add, panel, depth, b, ldb, c, ldc); break;
-    case 5: tile(5, add, panel, depth, b, ldb, c, ldc); break;
-    case 6: tile(6, add, panel, depth, b, ldb, c, ldc); break;
-    case 7: tile(7, add, panel, depth, b, ldb, c, ldc); break;
-    default: tile(8, add, panel, depth, b, ldb, c, ldc); break;
+    for (int32_t n = 0; n_cols > 0; n_cols -= n, b += n * ldb, c += n * ldc) {
+        n = gemm_tile_cols(n_cols, TILE_COLS);
+        switch (n) {
+        case 1: tile(1, c, ldc, panel, depth, b, ldb, add); break;
+        case 2: tile(2, c, ldc, panel, depth, b, ldb, add); break;
+        case 3: tile(3, c, ldc, panel, depth, b, ldb, add); break;
+        case 4: tile(4, c, ldc, panel, depth, b, ldb, add); break;
+        case 5: tile(5, c, ldc, panel, depth, b, ldb, add); break;
+        case 6: tile(6, c, ldc, panel, depth, b, ldb, add); break;
+        case 7: tile(7, c, ldc, panel, depth, b, ldb, add); break;
+        default: tile(TILE_COLS, c, ldc, panel, depth, b, ldb, add); break;
+        }
     }
-}
-
-/* The last rows of a matrix: the tile is computed whole beside C, and n_rows of it are copied. */
-static void tile_part(int n_rows, int n_cols, bool add, const float *panel, int depth, const float *b, int64_t ldb,
-                      float *c, int64_t ldc)
-{
-    float whole[TILE_COLS * TILE_ROWS];
-    tile_of(n_cols, false, panel, depth, b, ldb, whole, TILE_ROWS);
-    for (int j = 0; j < n_cols; j++)
-        for (int i = 0; i < n_rows; i++)
-            c[j * ldc + i] = add ? c[j * ldc + i] + whole[j * TILE_ROWS + i] : whole[j * TILE_ROWS + i];
 }
 
 static void gemm_f32_neon(void *user, int32_t m, int32_t n, int32_t depth, const float *a, int64_t lda, const float *b,
                           int64_t ldb, float *c, int64_t ldc)
 {
     (void)user;
-    float panel[SLICE * TILE_ROWS];
-    for (int32_t k = 0; k < depth; k += SLICE) {
-        const int slice = depth - k < SLICE ? depth - k : SLICE;
-        for (int32_t i = 0; i < m; i += TILE_ROWS) {
-            const int n_rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
-            pack_panel(panel, a + i * lda + k, lda, n_rows, slice);
-            for (int32_t j = 0; j < n; j += TILE_COLS) {
-                const int n_cols = n - j < TILE_COLS ? n - j : TILE_COLS;
-                const float *cols = b + j * ldb + k;
-                float *out = c + j * ldc + i;
-                if (n_rows == TILE_ROWS) tile_of(n_cols, k > 0, panel, slice, cols, ldb, out, ldc);
-                else tile_part(n_rows, n_cols, k > 0, panel, slice, cols, ldb, out, ldc);
-            }
-        }
-    }
+    gemm_by_panels(pack_f32_neon, mul_f32_neon, TILE_ROWS, m, n, depth, a, lda, b, ldb, c, ldc);
 }
 
 void einf__install_gemm_neon(einf__kernels *k)
 {
+    k->float_mr = TILE_ROWS;
+    EINF__INSTALL(k, pack_f32, pack_f32_neon);
+    EINF__INSTALL(k, mul_f32, mul_f32_neon);
     EINF__INSTALL(k, gemm_f32, gemm_f32_neon);
     k->gemm_user = NULL;
 }

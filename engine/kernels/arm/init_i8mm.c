@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * init_i8mm.c - the rung of the int8 matrix products.
+ * init_i8mm.c - the rung of ARMv8.6's int8 matrix products: the int8 GEMM, all of it.
  */
-#include "engine/kernels/kernels.h"
+#include "engine/kernels/arm/kernels_neon.h"
 
 void einf__kernels_init_i8mm(einf__kernels *k)
 {
-    (void)k;
+    einf__install_panel_i8mm(k);
 }

@@ -7,22 +7,6 @@
 
 /* ------------------------------------------------------------------------------------------ quantisation -- */
 
-/* NaN to 0, infinities to the largest float. */
-INLINE float32x4_t finite4(float32x4_t x)
-{
-    const float32x4_t max = vdupq_n_f32(FLT_MAX);
-    const float32x4_t number = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vceqq_f32(x, x)));
-    return vmaxq_f32(vminq_f32(number, max), vnegq_f32(max));
-}
-
-/* 16 floats of a magnitude below 127.5 as bytes, ties to even. */
-INLINE int8x16_t round16(const float32x4_t v[4], float factor)
-{
-    int16x4_t r[4];
-    UNROLL for (int p = 0; p < 4; p++) r[p] = vmovn_s32(vcvtnq_s32_f32(vmulq_n_f32(v[p], factor)));
-    return vcombine_s8(vmovn_s16(vcombine_s16(r[0], r[1])), vmovn_s16(vcombine_s16(r[2], r[3])));
-}
-
 static void quantize_q8_neon(int8_t *q, float *d, int16_t *sum16, const float *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 32) {

@@ -227,6 +227,21 @@ INLINE super super_open(einf__dtype type, const uint8_t *block)
     return s;
 }
 
+/* Four planes of 32 codes from 64 bytes of low nibbles and 32 of high crumbs. A shift that inserts keeps four bits of
+ * one and takes the others from the other. */
+INLINE uint8x16_t q6_half(const einf__block_q6_k *b, int j, int h)
+{
+    const int half = j / 4, plane = j % 4;
+    const uint8x16_t nibbles = vld1q_u8(b->ql + 64 * half + 32 * (plane % 2) + 16 * h);
+    const uint8x16_t crumbs = vld1q_u8(b->qh + 32 * half + 16 * h);
+    switch (plane) {
+    case 0: return and_mask(vsliq_n_u8(nibbles, crumbs, 4), 0x3f);
+    case 1: return and_mask(vsliq_n_u8(nibbles, vshrq_n_u8(crumbs, 2), 4), 0x3f);
+    case 2: return and_mask(vsriq_n_u8(crumbs, nibbles, 4), 0x3f);
+    default: return vsriq_n_u8(vshrq_n_u8(crumbs, 2), nibbles, 4);
+    }
+}
+
 /* Bytes 16 h to 16 h + 15 of sub-block j, both constants: codes too high by the format's bias. */
 INLINE uint8x16_t super_half(einf__dtype type, const uint8_t *block, int j, int h)
 {
@@ -249,12 +264,8 @@ INLINE uint8x16_t super_half(einf__dtype type, const uint8_t *block, int j, int 
         return vorrq_u8(move_bits(vld1q_u8(b->qs + 32 * (j / 2) + 16 * h), 4 * (j % 2), 0, 15),
                         move_bits(vld1q_u8(b->qh + 16 * h), j, 4, 16));
     }
-    default: {
-        const einf__block_q6_k *b = (const void *)block;
-        const int half = j / 4, plane = j % 4;
-        return vorrq_u8(move_bits(vld1q_u8(b->ql + 64 * half + 32 * (plane % 2) + 16 * h), 4 * (plane / 2), 0, 15),
-                        move_bits(vld1q_u8(b->qh + 32 * half + 16 * h), 2 * plane, 4, 0x30));
-    }
+    default:
+        return q6_half((const void *)block, j, h);
     }
 }
 

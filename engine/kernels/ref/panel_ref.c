@@ -181,7 +181,8 @@ FORMS(MULTIPLY)
 void einf__install_panel_ref(einf__kernels *k)
 {
     k->panel_shape = (einf__panel_shape){ .mr = REF_MR, .nr = REF_NR, .nr_unit = REF_NR_UNIT, .k_unit = REF_K_UNIT,
-                                          .code_bias = REF_BIAS, .min_cols = REF_NR, .l2_bytes = 256 * 1024 };
+                                          .code_bias = REF_BIAS, .min_cols = REF_NR, .min_cols_rounded = REF_NR,
+                                          .l2_bytes = 256 * 1024 };
     for (int t = 0; t < EINF__N_DTYPES; t++) k->panel_form[t] = einf__panel_finest((einf__dtype)t);
     EINF__INSTALL(k, quantize_tile, quantize_tile_ref);
 #define INSTALL_PACK(type, name) EINF__INSTALL_TYPED(k, pack, EINF__##type, pack_##name##_ref);

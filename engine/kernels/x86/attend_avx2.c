@@ -39,7 +39,7 @@ INLINE __m256 elements8(einf__dtype type, const uint8_t *p, int u, __m256 scale)
 
 /* --------------------------------------------------------------------------------------------- q times k -- */
 
-/* scores[i][0..n_keys) of n_q queries and n_keys keys, both constants; n_keys 1 or KEYS_AT_ONCE. */
+/* Products scores[i][0..n_keys) of n_q queries and n_keys keys, both constants; n_keys 1 or KEYS_AT_ONCE. */
 INLINE void score_tile(einf__dtype type, int n_q, int n_keys, float *scores, const einf__attend *a, int i0, int64_t key)
 {
     const uint8_t *k = element_at(type, a->k, key * a->k_stride);
@@ -66,7 +66,7 @@ INLINE void score_tile(einf__dtype type, int n_q, int n_keys, float *scores, con
         UNROLL for (int p = 0; p < n_keys; p++) {
             for (int64_t e = n_whole; type != EINF__Q8_0 && e < a->k_dim; e++)
                 sums[p] += q[i * a->q_stride + e] * load1(type, element_at(type, k + p * row_bytes, e));
-            scores[i * BLOCK_KEYS + p] = sums[p] * a->scale;
+            scores[i * BLOCK_KEYS + p] = sums[p];
         }
     }
 }
@@ -83,43 +83,60 @@ INLINE void score_block(einf__dtype type, int n_q, float *scores, const einf__at
 
 /* ----------------------------------------------------------------------------------------------- softmax -- */
 
-/* Running state of one query. */
-typedef struct softmax {
-    float max, weight;
-} softmax;
-
 INLINE float exp1(float x)
 {
     return _mm256_cvtss_f32(exp_negative(_mm256_set1_ps(x)));
 }
 
-static void cap_scores(float *scores, int n, float softcap)
+static void cap_scores(float *scores, int64_t n, float scale, float softcap)
 {
-    const __m256 cap = _mm256_set1_ps(softcap);
-    for (int p = 0; p < n; p += 8) {
+    const __m256 cap = _mm256_set1_ps(softcap), uncapped = _mm256_set1_ps(scale / softcap);
+    for (int64_t p = 0; p < n; p += 8) {
         const __m256i lanes = first_lanes(n - p < 8 ? n - p : 8);
-        const __m256 capped = tanh8(_mm256_div_ps(_mm256_maskload_ps(scores + p, lanes), cap));
+        const __m256 capped = tanh8(_mm256_mul_ps(_mm256_maskload_ps(scores + p, lanes), uncapped));
         _mm256_maskstore_ps(scores + p, lanes, _mm256_mul_ps(cap, capped));
     }
 }
 
-/* Scores to weights exp(score - max), in place; those up to the next multiple of 8 become 0. Returns by how much what
- * was summed before must shrink. */
-static float absorb_scores(softmax *s, float *scores, int n)
+/* The largest of max and n >= 1 scores: the last vector may begin before the end of the one before it. */
+INLINE float max_score(float max, const float *scores, int64_t n)
 {
-    int n_padded = n;
-    while (n_padded % 8 != 0) scores[n_padded++] = -INFINITY;
-    __m256 max = _mm256_set1_ps(s->max), sum = _mm256_setzero_ps();
-    for (int p = 0; p < n_padded; p += 8) max = _mm256_max_ps(max, _mm256_loadu_ps(scores + p));
-    const float old = s->max;
-    s->max = max8(max);
-    for (int p = 0; p < n_padded; p += 8) {
-        const __m256 e = exp_negative(_mm256_sub_ps(_mm256_loadu_ps(scores + p), _mm256_set1_ps(s->max)));
+    __m256 most = _mm256_set1_ps(max);
+    if (n < 8) {
+        const __m256i lanes = first_lanes(n);
+        const __m256 part = _mm256_maskload_ps(scores, lanes);
+        return max8(_mm256_max_ps(most, _mm256_blendv_ps(most, part, _mm256_castsi256_ps(lanes))));
+    }
+    for (int64_t p = 0; p + 8 <= n; p += 8) most = _mm256_max_ps(most, _mm256_loadu_ps(scores + p));
+    return max8(_mm256_max_ps(most, _mm256_loadu_ps(scores + n - 8)));
+}
+
+static float softmax_avx2(einf__softmax *s, float *scores, int64_t n, float scale, float softcap)
+{
+    if (softcap > 0.0f) {
+        cap_scores(scores, n, scale, softcap);
+        scale = 1.0f;
+    }
+    const float old = s->max, most = max_score(-INFINITY, scores, n) * scale;
+    s->max = old > most ? old : most;
+    const __m256 factor = _mm256_set1_ps(scale), max = _mm256_set1_ps(s->max);
+    __m256 sum = _mm256_setzero_ps();
+    int64_t p = 0;
+    for (; p + 8 <= n; p += 8) {
+        const __m256 e = exp_negative(_mm256_sub_ps(_mm256_mul_ps(_mm256_loadu_ps(scores + p), factor), max));
         _mm256_storeu_ps(scores + p, e);
         sum = _mm256_add_ps(sum, e);
     }
-    const float shrink = exp1(old - s->max);
-    s->weight = s->weight * shrink + sum8(sum);
+    if (p < n) {
+        const __m256i lanes = first_lanes(n - p);
+        const __m256 part = _mm256_maskload_ps(scores + p, lanes);
+        const __m256 e = _mm256_and_ps(exp_negative(_mm256_sub_ps(_mm256_mul_ps(part, factor), max)),
+                                       _mm256_castsi256_ps(lanes));
+        _mm256_maskstore_ps(scores + p, lanes, e);
+        sum = _mm256_add_ps(sum, e);
+    }
+    const float shrink = s->max == old ? 1.0f : exp1(old - s->max);
+    s->sum = s->sum * shrink + sum8(sum);
     return shrink;
 }
 
@@ -169,34 +186,26 @@ INLINE void value_block(einf__dtype type, int n_q, float *out, const float *weig
 /* ------------------------------------------------------------------------------------------------ the slot -- */
 
 /* Queries [i0, i0 + n_q), n_q a constant of 1 or 2, against one block of keys. */
-INLINE void attend_block(einf__dtype type, int n_q, const einf__attend *a, softmax *state, int i0, int64_t key,
-                         int n_keys)
+INLINE void attend_block(einf__dtype type, int n_q, const einf__attend *a, int i0, int64_t key, int n_keys)
 {
     float scores[2 * BLOCK_KEYS], shrink[2];
     score_block(type, n_q, scores, a, i0, key, n_keys);
-    for (int i = 0; i < n_q; i++) {
-        if (a->softcap > 0.0f) cap_scores(scores + i * BLOCK_KEYS, n_keys, a->softcap);
-        shrink[i] = absorb_scores(state + i0 + i, scores + i * BLOCK_KEYS, n_keys);
-    }
+    for (int i = 0; i < n_q; i++)
+        shrink[i] = softmax_avx2(a->state + i0 + i, scores + i * BLOCK_KEYS, n_keys, a->scale, a->softcap);
     value_block(type, n_q, a->out + i0 * a->out_stride, scores, shrink, a, key, n_keys);
 }
 
 INLINE void attend(einf__dtype type, const einf__attend *a)
 {
-    softmax state[EINF__ATTEND_MAX_Q];
     for (int i = 0; i < a->n_q; i++) {
-        state[i] = (softmax){-INFINITY, 0.0f};
+        a->state[i] = (einf__softmax){-INFINITY, 0.0f};
         memset(a->out + i * a->out_stride, 0, (size_t)a->v_dim * sizeof *a->out);
     }
     for (int64_t key = a->key_begin; key < a->key_end; key += BLOCK_KEYS) {
         const int n_keys = (int)(a->key_end - key < BLOCK_KEYS ? a->key_end - key : BLOCK_KEYS);
         int i = 0;
-        for (; i + 2 <= a->n_q; i += 2) attend_block(type, 2, a, state, i, key, n_keys);
-        if (i < a->n_q) attend_block(type, 1, a, state, i, key, n_keys);
-    }
-    for (int i = 0; i < a->n_q; i++) {
-        float *out = a->out + i * a->out_stride;
-        for (int64_t e = 0; e < a->v_dim; e++) out[e] /= state[i].weight;
+        for (; i + 2 <= a->n_q; i += 2) attend_block(type, 2, a, i, key, n_keys);
+        if (i < a->n_q) attend_block(type, 1, a, i, key, n_keys);
     }
 }
 
@@ -217,6 +226,7 @@ static void attend_q8_0_avx2(const einf__attend *a)
 
 void einf__install_attend_avx2(einf__kernels *k)
 {
+    EINF__INSTALL(k, softmax, softmax_avx2);
     EINF__INSTALL(k, attend_f16, attend_f16_avx2);
     EINF__INSTALL(k, attend_f32, attend_f32_avx2);
     EINF__INSTALL(k, attend_q8_0, attend_q8_0_avx2);

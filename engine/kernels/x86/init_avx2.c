@@ -11,5 +11,7 @@ void einf__kernels_init_avx2(einf__kernels *k)
     einf__install_dot_float_avx2(k);
     einf__install_rows_avx2(k);
     einf__install_gemm_avx2(k);
+    einf__install_pack_avx2(k);
+    einf__install_panel_avx2(k);
     einf__install_attend_avx2(k);
 }

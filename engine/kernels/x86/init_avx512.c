@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * init_avx512.c - the AVX-512 rung: F, BW, DQ and VL, without VNNI.
+ * init_avx512.c - the AVX-512 rung: F, BW, DQ and VL, without VNNI, replace what 512 bits make faster than AVX2.
  */
-#include "engine/kernels/kernels.h"
+#include "engine/kernels/x86/kernels_avx512.h"
 
 void einf__kernels_init_avx512(einf__kernels *k)
 {
-    (void)k;
+    einf__install_dot_float_avx512(k);
+    einf__install_gemm_avx512(k);
+    einf__install_rows_avx512(k);
+    einf__install_attend_avx512(k);
 }

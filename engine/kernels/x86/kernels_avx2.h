@@ -4,6 +4,7 @@
 #ifndef EINF_KERNELS_AVX2_H
 #define EINF_KERNELS_AVX2_H
 
+#include <float.h>
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
@@ -27,6 +28,8 @@ void einf__install_dot_super_avx2(einf__kernels *k);
 void einf__install_dot_float_avx2(einf__kernels *k);
 void einf__install_rows_avx2(einf__kernels *k);
 void einf__install_gemm_avx2(einf__kernels *k);
+void einf__install_pack_avx2(einf__kernels *k);
+void einf__install_panel_avx2(einf__kernels *k);
 void einf__install_attend_avx2(einf__kernels *k);
 
 /* ------------------------------------------------------------------------------------------------- loads -- */
@@ -106,6 +109,20 @@ INLINE float max8(__m256 v)
     __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     s = _mm_max_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+/* ------------------------------------------------------------------------------------------- magnitudes -- */
+
+/* NaN to 0, infinities to the largest float. */
+INLINE __m256 finite8(__m256 x)
+{
+    const __m256 max = _mm256_set1_ps(FLT_MAX), number = _mm256_cmp_ps(x, x, _CMP_ORD_Q);
+    return _mm256_max_ps(_mm256_min_ps(_mm256_and_ps(x, number), max), _mm256_sub_ps(_mm256_setzero_ps(), max));
+}
+
+INLINE __m256 abs8(__m256 x)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
 }
 
 /* ------------------------------------------------------------------------------------------- exponential -- */

@@ -7,18 +7,6 @@
 
 /* ------------------------------------------------------------------------------------------ quantisation -- */
 
-/* NaN to 0, infinities to the largest float. */
-INLINE __m256 finite8(__m256 x)
-{
-    const __m256 max = _mm256_set1_ps(FLT_MAX), number = _mm256_cmp_ps(x, x, _CMP_ORD_Q);
-    return _mm256_max_ps(_mm256_min_ps(_mm256_and_ps(x, number), max), _mm256_sub_ps(_mm256_setzero_ps(), max));
-}
-
-INLINE __m256 abs8(__m256 x)
-{
-    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
-}
-
 /* Sums of either half of 32 signed bytes. Ranges: pairs within 254, fours within 508, sixteens within 2032. */
 INLINE void sum_halves(int16_t sum16[2], __m256i q)
 {

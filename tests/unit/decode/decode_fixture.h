@@ -96,15 +96,15 @@ static inline void timeline_open(timeline *t, fixture *f, const einf_session_con
     t->f = f;
     assert_ok(einf__session_params_resolve(config, &f->config, einf__pool_n_threads(f->pool), &p, &f->err), &f->err);
     einf__arena a = einf__arena_counting();
-    einf__session_lay_out(&a, &f->config, &p, &t->t, &bytes);
+    einf__session_lay_out(&a, &f->kernels, &f->config, &p, &t->t, &bytes);
     assert_false(a.failed);
     t->block_bytes = a.used_bytes;
     t->block = einf__alloc(&f->mem, t->block_bytes);
     a = einf__arena_over(t->block, t->block_bytes);
-    einf__session_lay_out(&a, &f->config, &p, &t->t, &bytes);
+    einf__session_lay_out(&a, &f->kernels, &f->config, &p, &t->t, &bytes);
     assert_false(a.failed);
     assert_int_equal(a.used_bytes, t->block_bytes);
-    einf__session_init(&t->t, &f->config, &f->weights, &p, &f->kernels, f->pool, config->cancel);
+    einf__session_init(&t->t, &f->config, &f->weights, &p, f->pool, config->cancel);
 }
 
 static inline void timeline_close(timeline *t) { einf__free(&t->f->mem, t->block, t->block_bytes); }

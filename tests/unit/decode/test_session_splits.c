@@ -118,7 +118,7 @@ static void test_threads_are_bitwise(void **state)
     }
 }
 
-/* Plain C and SIMD kernels agree, up to the order of sums. */
+/* Plain C and SIMD kernels agree, up to the order of sums, on any path; which one AUTO takes is theirs to say. */
 static void test_instruction_sets(void **state)
 {
     (void)state;
@@ -126,6 +126,7 @@ static void test_instruction_sets(void **state)
         model_spec s = spec_of((model_family)i);
         s.type = i % 2 ? MODEL_Q8_0 : MODEL_F32;
         einf_session_config c = EINF_INIT(einf_session_config);
+        c.force_path = (int32_t[]){ EINF__PATH_ROWS, EINF__PATH_PANELS_32, EINF__PATH_FLOATS }[i % 3];
         fixture f;
         fixture_open(&f, &s, 2, 0);
         int32_t *ids = random_ids(&f, N, 29);
@@ -133,7 +134,7 @@ static void test_instruction_sets(void **state)
         fixture_close(&f);
         fixture_open(&f, &s, 2, ~0u);
         float *got = logits_in_calls(&f, &c, ids, NULL);
-        assert_true(relative_error_f32(got, want, (size_t)N * s.n_vocab) < 3e-3); /* an int8 may round the other way */
+        assert_true(relative_error_f32(got, want, (size_t)N * s.n_vocab) < 1e-2); /* int8 may round the other way */
         free(want);
         free(got);
         free(ids);

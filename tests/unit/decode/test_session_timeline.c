@@ -573,7 +573,7 @@ static void test_params(void **state)
         { { .n_batch = UINT32_MAX }, "n_batch" },  { { .n_batch = 65537 }, "n_batch" },
         { { .kv_type = 3 }, "kv_type" },           { { .kv_type = -1 }, "kv_type" },
         { { .exact = 2 }, "exact" },               { { .exact = -1 }, "exact" },
-        { { .force_path = 3 }, "force_path" },     { { .force_path = INT32_MIN }, "force_path" },
+        { { .force_path = 7 }, "force_path" },     { { .force_path = INT32_MIN }, "force_path" },
         { { .n_checkpoints = 1025 }, "n_checkpoints" },
     };
     (void)state;

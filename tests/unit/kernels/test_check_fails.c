@@ -68,6 +68,129 @@ static void gemm_without_last(void *user, int32_t m, int32_t n, int32_t depth, c
     right.gemm_f32(user, m, n, depth > 256 ? depth - 1 : depth, a, lda, b, ldb, c, ldc);
 }
 
+static void pack_f32_leaves_rows(float *panel, const float *a, int64_t lda, int32_t n_rows, int32_t depth)
+{
+    for (int32_t k = 0; k < depth; k++)
+        for (int32_t i = 0; i < n_rows; i++) panel[k * right.float_mr + i] = a[i * lda + k];
+}
+
+static void mul_f32_always_stores(float *c, int64_t ldc, const float *panel, int32_t depth, const float *b, int64_t ldb,
+                                  int32_t n_cols, bool add)
+{
+    (void)add;
+    right.mul_f32(c, ldc, panel, depth, b, ldb, n_cols, false);
+}
+
+static void mul_f32_columns_differ(float *c, int64_t ldc, const float *panel, int32_t depth, const float *b,
+                                   int64_t ldb, int32_t n_cols, bool add)
+{
+    right.mul_f32(c, ldc, panel, depth, b, ldb, n_cols, add);
+    if (n_cols == 2) c[ldc] = nextafterf(c[ldc], 1e9f);
+}
+
+static float softmax_forgets_cap(einf__softmax *s, float *scores, int64_t n, float scale, float softcap)
+{
+    (void)softcap;
+    return right.softmax(s, scores, n, scale, 0.0f);
+}
+
+static float softmax_keeps_sum(einf__softmax *s, float *scores, int64_t n, float scale, float softcap)
+{
+    const float shrink = right.softmax(s, scores, n, scale, softcap);
+    return shrink < 1.0f && shrink > 0.0f ? 1.0f : shrink;
+}
+
+static void pack_rounds_what_fits(const einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
+                                  size_t row_bytes, int32_t n_rows, int64_t n_in)
+{
+    right.pack[EINF__Q4_0](k, s, form, w, row_bytes, n_rows, n_in);
+    if (form != EINF__PANEL_32) return;
+    for (int e = 0; e < 32; e++) { /* twice the code, half the scale: the same weights, not the file's codes */
+        uint8_t *code = s->codes + e / 4 * 32 + e % 4;
+        *code = (uint8_t)(128 + 2 * (*code - 128));
+    }
+    s->scale[0] *= 0.5f;
+}
+
+static void pack_forgets_min(const einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
+                             size_t row_bytes, int32_t n_rows, int64_t n_in)
+{
+    right.pack[EINF__Q4_K](k, s, form, w, row_bytes, n_rows, n_in);
+    if (form == EINF__PANEL_32M) s->min[8 * (n_in / 32) - 8] += 1.0f;
+}
+
+static void pack_rounds_badly(const einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
+                              size_t row_bytes, int32_t n_rows, int64_t n_in)
+{
+    right.pack[EINF__Q6_K](k, s, form, w, row_bytes, n_rows, n_in);
+    if (form == EINF__PANEL_128) s->codes[8 * n_in - 8 * 4] ^= 1;
+}
+
+static void pack_fills_absent_rows(const einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
+                                   size_t row_bytes, int32_t n_rows, int64_t n_in)
+{
+    right.pack[EINF__Q8_0](k, s, form, w, row_bytes, n_rows, n_in);
+    if (n_rows < 8) s->scale[7] = 1.0f, s->codes[7 * 4] = 129;
+}
+
+static void pack_reads_on(const einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
+                          size_t row_bytes, int32_t n_rows, int64_t n_in)
+{
+    right.pack[EINF__Q5_K](k, s, form, w, row_bytes, n_rows, n_in);
+    const volatile uint8_t *beyond = (const uint8_t *)w + (size_t)(n_rows - 1) * row_bytes + (size_t)n_in / 256 * 176;
+    (void)*beyond;
+}
+
+static void tile_truncates(const einf__tile *t, const float *x, int64_t x_stride, int32_t n_cols, int64_t n,
+                           int32_t group)
+{
+    right.quantize_tile(t, x, x_stride, n_cols, n, group);
+    for (int64_t e = 0; e < n; e++) {
+        int8_t *q = t->q + e / 4 * 4 * t->n_cols + e % 4;
+        const float exact = t->d[e / group * t->n_cols] > 0.0f ? x[e] / t->d[e / group * t->n_cols] : 0.0f;
+        if (*q > 0 && (float)*q > exact) --*q;
+    }
+}
+
+static void tile_loses_start(const einf__tile *t, const float *x, int64_t x_stride, int32_t n_cols, int64_t n,
+                             int32_t group)
+{
+    right.quantize_tile(t, x, x_stride, n_cols, n, group);
+    for (int64_t i = 0; group == 128 && i < n / group * t->n_cols; i++) t->start[i] = 0;
+}
+
+static void product_saturates(float *c, const einf__strip *s, const einf__tile *t, int64_t n_in)
+{
+    for (int32_t j = 0; j < t->n_cols; j++) {
+        for (int i = 0; i < 8; i++) {
+            float sum = 0.0f;
+            for (int64_t g = 0; g < n_in / 64; g++) { /* pairs of products in 16 bits, as vpmaddubsw sums them */
+                int32_t products = t->start[g * t->n_cols + j];
+                for (int64_t e = 64 * g; e < 64 * g + 64; e += 2) {
+                    const uint8_t *w = s->codes + (e / 4 * 8 + i) * 4 + e % 4;
+                    const int8_t *q = t->q + (e / 4 * t->n_cols + j) * 4 + e % 4;
+                    const int32_t pair = w[0] * q[0] + w[1] * q[1];
+                    products += pair > 32767 ? 32767 : pair < -32768 ? -32768 : pair;
+                }
+                sum += s->scale[g * 8 + i] * t->d[g * t->n_cols + j] * (float)products;
+            }
+            c[j * 8 + i] = sum;
+        }
+    }
+}
+
+static void product_without_min(float *c, const einf__strip *s, const einf__tile *t, int64_t n_in)
+{
+    const einf__tile none = {t->q, t->d, t->start, (float[8 * 80]){0.0f}, t->n_cols};
+    right.panel_mul[EINF__PANEL_32M](c, s, &none, n_in);
+}
+
+static void product_columns_differ(float *c, const einf__strip *s, const einf__tile *t, int64_t n_in)
+{
+    right.panel_mul[EINF__PANEL_32](c, s, t, n_in);
+    if (t->n_cols == 3) c[2 * 8 + 5] = nextafterf(c[2 * 8 + 5], 1e9f);
+}
+
 static void attend_without_cap(const einf__attend *a)
 {
     einf__attend uncapped = *a;
@@ -133,6 +256,9 @@ static void assert_found(const einf__kernels *wrong, int slot, const char *shape
         k.array[EINF__##type] = wrong_fn; \
         assert_found(&k, EINF__SLOT_##array + EINF__##type, shape, message); \
     } while (0)
+/* A strip, whose form the message names. */
+#define FIND_PACK(type, wrong_fn, form, message) \
+    FIND_TYPED(pack, type, wrong_fn, "form panel_mul[" form, message)
 
 static void mistakes_are_found(void **state)
 {
@@ -155,6 +281,46 @@ static void mistakes_are_found(void **state)
     FIND_TYPED(dot, F16, dot_between_columns, "columns 2", "behind a row, was written");
 }
 
+static void mistakes_of_panels_are_found(void **state)
+{
+    (void)state;
+    einf__kernels_init(&right, 0, NULL);
+    FIND(pack_f32, pack_f32_leaves_rows, "rows 1, depth 1", "depth at 0");
+    FIND(mul_f32, mul_f32_always_stores, "added", "row at 0");
+    FIND(mul_f32, mul_f32_columns_differ, "columns 2", "column alone at 0");
+    FIND(softmax, softmax_forgets_cap, "softcap 0.5", "of at");
+    FIND(softmax, softmax_keeps_sum, "around 50", "shrink of at");
+    FIND(quantize_tile, tile_truncates, "groups of 32", "code at ");
+    FIND(quantize_tile, tile_loses_start, "groups of 128", "start of group at 0");
+    FIND_PACK(Q4_0, pack_rounds_what_fits, "32]", "row 0, group 0 has not the file's codes");
+    FIND_PACK(Q4_K, pack_forgets_min, "32m]", "row 0, group 7 has not the file's codes");
+    FIND_PACK(Q6_K, pack_rounds_badly, "128]", "weight at ");
+    FIND_PACK(Q8_0, pack_fills_absent_rows, "32], rows 1", "weight of a row that is not there at 0");
+    FIND_PACK(Q5_K, pack_reads_on, "32m], rows 1", "touched memory outside");
+    FIND_TYPED(panel_mul, PANEL_64, product_saturates, "columns 1", "row at 0");
+    FIND_TYPED(panel_mul, PANEL_32M, product_without_min, "columns 1", "row at 0");
+    FIND_TYPED(panel_mul, PANEL_32, product_columns_differ, "columns 3", "columns alone at 5");
+}
+
+/* The reference packs into any shape, for rungs that leave types to it; and the checks read any. */
+static void strips_have_any_shape(void **state)
+{
+    (void)state;
+    static const einf__panel_shape shapes[] = {{.mr = 64, .k_unit = 8, .code_bias = 0},
+                                               {.mr = 16, .k_unit = 4, .code_bias = 128},
+                                               {.mr = 24, .k_unit = 8, .code_bias = 128}};
+    static const einf__dtype types[] = {EINF__Q4_K, EINF__Q6_K, EINF__Q8_0, EINF__IQ2_XS, EINF__MXFP4};
+    einf__kernels_init(&right, 0, NULL);
+    for (size_t i = 0; i < TEST_COUNT(shapes); i++) {
+        einf__kernels k = right;
+        k.panel_shape = shapes[i];
+        for (size_t t = 0; t < TEST_COUNT(types); t++) {
+            const check c = {&k, &right, EINF__SLOT_pack + (int)types[t]};
+            if (!check_slot(&c, 1)) fail_msg("mr %d: %s: %s", shapes[i].mr, check_shape, check_message);
+        }
+    }
+}
+
 /* The way a mistake is found leaves nothing behind that would make the next check fail, or pass. */
 static void right_kernels_pass_after_wrong_ones(void **state)
 {
@@ -171,6 +337,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_found),
+        cmocka_unit_test(mistakes_of_panels_are_found),
+        cmocka_unit_test(strips_have_any_shape),
         cmocka_unit_test(right_kernels_pass_after_wrong_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * test_kernel_table.c - who fills which slot: written down for every CPU mask, so that a rung cannot vanish unnoticed.
+ * test_kernel_table.c - who fills which slot: written down for every rung, so that none can vanish unnoticed.
  */
+#include <ctype.h>
 #include <edgeinfer/edgeinfer.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,132 +11,157 @@
 #include "tests/support/test_support.h"
 
 #if defined(__x86_64__)
-enum { HAS_AVX2 = 1, HAS_NEON = 0 };
+enum { HAS_X86 = 1, HAS_ARM = 0 };
 #elif defined(__aarch64__)
-enum { HAS_AVX2 = 0, HAS_NEON = 1 };
+enum { HAS_X86 = 0, HAS_ARM = 1 };
 #else
-enum { HAS_AVX2 = 0, HAS_NEON = 0 };
+enum { HAS_X86 = 0, HAS_ARM = 0 };
 #endif
-enum {
-    PLAIN_C, AVX2, NEON, DOTPROD, N_RUNGS,
-    HIGHEST = HAS_AVX2 ? AVX2 : HAS_NEON ? DOTPROD : PLAIN_C
+
+/* ------------------------------------------------------------------------------------------ what is expected -- */
+
+/* A rung: the suffix of its functions, and the bits without which it brings nothing. Later ones go before earlier. */
+enum { X86_AVX2 = EINF_CPU_AVX2, X86_AVX512 = X86_AVX2 | EINF_CPU_AVX512, ARM_NEON = EINF_CPU_NEON,
+       ARM_DOTPROD = ARM_NEON | EINF_CPU_DOTPROD };
+static const struct rung {
+    const char *suffix;
+    uint32_t needs;
+    int is_built;
+} rungs[] = {
+    {"ref", 0, 1},
+    {"avx2", X86_AVX2, HAS_X86},
+    {"avxvnni", X86_AVX2 | EINF_CPU_AVXVNNI, HAS_X86},
+    {"avx512", X86_AVX512, HAS_X86},
+    {"vnni512", X86_AVX512 | EINF_CPU_VNNI512, HAS_X86},
+    {"neon", ARM_NEON, HAS_ARM},
+    {"dotprod", ARM_DOTPROD, HAS_ARM},
+    {"i8mm", ARM_DOTPROD | EINF_CPU_I8MM, HAS_ARM},
 };
 
-static const struct {
-    const char *slot, *by[N_RUNGS];
-} slots[] = {
-    {"quantize_q8", {"quantize_q8_ref", "quantize_q8_avx2", "quantize_q8_neon", "quantize_q8_neon"}},
-    {"quantize_tile", {"quantize_tile_ref", "quantize_tile_ref", "quantize_tile_ref", "quantize_tile_ref"}},
-    {"gemm_f32", {"gemm_f32_ref", "gemm_f32_avx2", "gemm_f32_neon", "gemm_f32_neon"}},
-    {"pack_f32", {"pack_f32_ref", "pack_f32_ref", "pack_f32_ref", "pack_f32_ref"}},
-    {"mul_f32", {"mul_f32_ref", "mul_f32_ref", "mul_f32_ref", "mul_f32_ref"}},
-    {"rms_norm", {"rms_norm_ref", "rms_norm_avx2", "rms_norm_neon", "rms_norm_neon"}},
-    {"add", {"add_ref", "add_avx2", "add_neon", "add_neon"}},
-    {"swiglu", {"swiglu_ref", "swiglu_avx2", "swiglu_neon", "swiglu_neon"}},
-    {"geglu", {"geglu_ref", "geglu_avx2", "geglu_neon", "geglu_neon"}},
-    {"rope_norm", {"rope_norm_ref", "rope_norm_avx2", "rope_norm_neon", "rope_norm_neon"}},
-    {"rope_neox", {"rope_neox_ref", "rope_neox_avx2", "rope_neox_neon", "rope_neox_neon"}},
-    {"to_f16", {"to_f16_ref", "to_f16_avx2", "to_f16_neon", "to_f16_neon"}},
-    {"attend_f16", {"attend_f16_ref", "attend_f16_avx2", "attend_f16_neon", "attend_f16_neon"}},
-    {"attend_f32", {"attend_f32_ref", "attend_f32_avx2", "attend_f32_neon", "attend_f32_neon"}},
-    {"attend_q8_0", {"attend_q8_0_ref", "attend_q8_0_avx2", "attend_q8_0_neon", "attend_q8_0_neon"}},
-    {"to_f32[F32]", {"to_f32_f32_ref", "to_f32_f32_ref", "to_f32_f32_ref", "to_f32_f32_ref"}}, /* a copy */
-    {"to_f32[F16]", {"to_f32_f16_ref", "to_f32_f16_avx2", "to_f32_f16_neon", "to_f32_f16_neon"}},
-    {"to_f32[BF16]", {"to_f32_bf16_ref", "to_f32_bf16_avx2", "to_f32_bf16_neon", "to_f32_bf16_neon"}},
-    {"to_f32[Q4_0]", {"to_f32_q4_0_ref", "to_f32_q4_0_avx2", "to_f32_q4_0_neon", "to_f32_q4_0_neon"}},
-    {"to_f32[Q4_1]", {"to_f32_q4_1_ref", "to_f32_q4_1_avx2", "to_f32_q4_1_neon", "to_f32_q4_1_neon"}},
-    {"to_f32[Q5_0]", {"to_f32_q5_0_ref", "to_f32_q5_0_avx2", "to_f32_q5_0_neon", "to_f32_q5_0_neon"}},
-    {"to_f32[Q5_1]", {"to_f32_q5_1_ref", "to_f32_q5_1_avx2", "to_f32_q5_1_neon", "to_f32_q5_1_neon"}},
-    {"to_f32[Q8_0]", {"to_f32_q8_0_ref", "to_f32_q8_0_avx2", "to_f32_q8_0_neon", "to_f32_q8_0_neon"}},
-    {"to_f32[Q2_K]", {"to_f32_q2_k_ref", "to_f32_q2_k_avx2", "to_f32_q2_k_neon", "to_f32_q2_k_neon"}},
-    {"to_f32[Q3_K]", {"to_f32_q3_k_ref", "to_f32_q3_k_avx2", "to_f32_q3_k_neon", "to_f32_q3_k_neon"}},
-    {"to_f32[Q4_K]", {"to_f32_q4_k_ref", "to_f32_q4_k_avx2", "to_f32_q4_k_neon", "to_f32_q4_k_neon"}},
-    {"to_f32[Q5_K]", {"to_f32_q5_k_ref", "to_f32_q5_k_avx2", "to_f32_q5_k_neon", "to_f32_q5_k_neon"}},
-    {"to_f32[Q6_K]", {"to_f32_q6_k_ref", "to_f32_q6_k_avx2", "to_f32_q6_k_neon", "to_f32_q6_k_neon"}},
-    {"to_f32[IQ4_NL]", {"to_f32_iq4_nl_ref", "to_f32_iq4_nl_avx2", "to_f32_iq4_nl_neon", "to_f32_iq4_nl_neon"}},
-    {"to_f32[IQ4_XS]", {"to_f32_iq4_xs_ref", "to_f32_iq4_xs_avx2", "to_f32_iq4_xs_neon", "to_f32_iq4_xs_neon"}},
-    {"to_f32[IQ1_S]", {"to_f32_iq1_s_ref", "to_f32_iq1_s_ref", "to_f32_iq1_s_ref", "to_f32_iq1_s_ref"}},
-    {"to_f32[IQ1_M]", {"to_f32_iq1_m_ref", "to_f32_iq1_m_ref", "to_f32_iq1_m_ref", "to_f32_iq1_m_ref"}},
-    {"to_f32[IQ2_XXS]", {"to_f32_iq2_xxs_ref", "to_f32_iq2_xxs_ref", "to_f32_iq2_xxs_ref", "to_f32_iq2_xxs_ref"}},
-    {"to_f32[IQ2_XS]", {"to_f32_iq2_xs_ref", "to_f32_iq2_xs_ref", "to_f32_iq2_xs_ref", "to_f32_iq2_xs_ref"}},
-    {"to_f32[IQ2_S]", {"to_f32_iq2_s_ref", "to_f32_iq2_s_ref", "to_f32_iq2_s_ref", "to_f32_iq2_s_ref"}},
-    {"to_f32[IQ3_XXS]", {"to_f32_iq3_xxs_ref", "to_f32_iq3_xxs_ref", "to_f32_iq3_xxs_ref", "to_f32_iq3_xxs_ref"}},
-    {"to_f32[IQ3_S]", {"to_f32_iq3_s_ref", "to_f32_iq3_s_ref", "to_f32_iq3_s_ref", "to_f32_iq3_s_ref"}},
-    {"to_f32[TQ1_0]", {"to_f32_tq1_0_ref", "to_f32_tq1_0_ref", "to_f32_tq1_0_ref", "to_f32_tq1_0_ref"}},
-    {"to_f32[TQ2_0]", {"to_f32_tq2_0_ref", "to_f32_tq2_0_ref", "to_f32_tq2_0_ref", "to_f32_tq2_0_ref"}},
-    {"to_f32[MXFP4]", {"to_f32_mxfp4_ref", "to_f32_mxfp4_ref", "to_f32_mxfp4_ref", "to_f32_mxfp4_ref"}},
-    {"dot[F32]", {"dot_f32_ref", "dot_f32_avx2", "dot_f32_neon", "dot_f32_neon"}},
-    {"dot[F16]", {"dot_f16_ref", "dot_f16_avx2", "dot_f16_neon", "dot_f16_neon"}},
-    {"dot[BF16]", {"dot_bf16_ref", "dot_bf16_avx2", "dot_bf16_neon", "dot_bf16_neon"}},
-    {"dot[Q4_0]", {"dot_q4_0_ref", "dot_q4_0_avx2", "dot_q4_0_neon", "dot_q4_0_dotprod"}},
-    {"dot[Q4_1]", {"dot_q4_1_ref", "dot_q4_1_avx2", "dot_q4_1_neon", "dot_q4_1_dotprod"}},
-    {"dot[Q5_0]", {"dot_q5_0_ref", "dot_q5_0_avx2", "dot_q5_0_neon", "dot_q5_0_dotprod"}},
-    {"dot[Q5_1]", {"dot_q5_1_ref", "dot_q5_1_avx2", "dot_q5_1_neon", "dot_q5_1_dotprod"}},
-    {"dot[Q8_0]", {"dot_q8_0_ref", "dot_q8_0_avx2", "dot_q8_0_neon", "dot_q8_0_dotprod"}},
-    {"dot[Q2_K]", {"dot_q2_k_ref", "dot_q2_k_avx2", "dot_q2_k_neon", "dot_q2_k_dotprod"}},
-    {"dot[Q3_K]", {"dot_q3_k_ref", "dot_q3_k_avx2", "dot_q3_k_neon", "dot_q3_k_dotprod"}},
-    {"dot[Q4_K]", {"dot_q4_k_ref", "dot_q4_k_avx2", "dot_q4_k_neon", "dot_q4_k_dotprod"}},
-    {"dot[Q5_K]", {"dot_q5_k_ref", "dot_q5_k_avx2", "dot_q5_k_neon", "dot_q5_k_dotprod"}},
-    {"dot[Q6_K]", {"dot_q6_k_ref", "dot_q6_k_avx2", "dot_q6_k_neon", "dot_q6_k_dotprod"}},
-    {"dot[IQ4_NL]", {"dot_iq4_nl_ref", "dot_iq4_nl_avx2", "dot_iq4_nl_neon", "dot_iq4_nl_dotprod"}},
-    {"dot[IQ4_XS]", {"dot_iq4_xs_ref", "dot_iq4_xs_avx2", "dot_iq4_xs_neon", "dot_iq4_xs_dotprod"}},
-    {"dot[IQ1_S]", {"dot_iq1_s_ref", "dot_iq1_s_ref", "dot_iq1_s_ref", "dot_iq1_s_ref"}},
-    {"dot[IQ1_M]", {"dot_iq1_m_ref", "dot_iq1_m_ref", "dot_iq1_m_ref", "dot_iq1_m_ref"}},
-    {"dot[IQ2_XXS]", {"dot_iq2_xxs_ref", "dot_iq2_xxs_ref", "dot_iq2_xxs_ref", "dot_iq2_xxs_ref"}},
-    {"dot[IQ2_XS]", {"dot_iq2_xs_ref", "dot_iq2_xs_ref", "dot_iq2_xs_ref", "dot_iq2_xs_ref"}},
-    {"dot[IQ2_S]", {"dot_iq2_s_ref", "dot_iq2_s_ref", "dot_iq2_s_ref", "dot_iq2_s_ref"}},
-    {"dot[IQ3_XXS]", {"dot_iq3_xxs_ref", "dot_iq3_xxs_ref", "dot_iq3_xxs_ref", "dot_iq3_xxs_ref"}},
-    {"dot[IQ3_S]", {"dot_iq3_s_ref", "dot_iq3_s_ref", "dot_iq3_s_ref", "dot_iq3_s_ref"}},
-    {"dot[TQ1_0]", {"dot_tq1_0_ref", "dot_tq1_0_ref", "dot_tq1_0_ref", "dot_tq1_0_ref"}},
-    {"dot[TQ2_0]", {"dot_tq2_0_ref", "dot_tq2_0_ref", "dot_tq2_0_ref", "dot_tq2_0_ref"}},
-    {"dot[MXFP4]", {"dot_mxfp4_ref", "dot_mxfp4_ref", "dot_mxfp4_ref", "dot_mxfp4_ref"}},
-    {"pack[F32]", {"none", "none", "none", "none"}},
-    {"pack[F16]", {"none", "none", "none", "none"}},
-    {"pack[BF16]", {"none", "none", "none", "none"}},
-    {"pack[Q4_0]", {"pack_q4_0_ref", "pack_q4_0_ref", "pack_q4_0_ref", "pack_q4_0_ref"}},
-    {"pack[Q4_1]", {"pack_q4_1_ref", "pack_q4_1_ref", "pack_q4_1_ref", "pack_q4_1_ref"}},
-    {"pack[Q5_0]", {"pack_q5_0_ref", "pack_q5_0_ref", "pack_q5_0_ref", "pack_q5_0_ref"}},
-    {"pack[Q5_1]", {"pack_q5_1_ref", "pack_q5_1_ref", "pack_q5_1_ref", "pack_q5_1_ref"}},
-    {"pack[Q8_0]", {"pack_q8_0_ref", "pack_q8_0_ref", "pack_q8_0_ref", "pack_q8_0_ref"}},
-    {"pack[Q2_K]", {"pack_q2_k_ref", "pack_q2_k_ref", "pack_q2_k_ref", "pack_q2_k_ref"}},
-    {"pack[Q3_K]", {"pack_q3_k_ref", "pack_q3_k_ref", "pack_q3_k_ref", "pack_q3_k_ref"}},
-    {"pack[Q4_K]", {"pack_q4_k_ref", "pack_q4_k_ref", "pack_q4_k_ref", "pack_q4_k_ref"}},
-    {"pack[Q5_K]", {"pack_q5_k_ref", "pack_q5_k_ref", "pack_q5_k_ref", "pack_q5_k_ref"}},
-    {"pack[Q6_K]", {"pack_q6_k_ref", "pack_q6_k_ref", "pack_q6_k_ref", "pack_q6_k_ref"}},
-    {"pack[IQ4_NL]", {"pack_iq4_nl_ref", "pack_iq4_nl_ref", "pack_iq4_nl_ref", "pack_iq4_nl_ref"}},
-    {"pack[IQ4_XS]", {"pack_iq4_xs_ref", "pack_iq4_xs_ref", "pack_iq4_xs_ref", "pack_iq4_xs_ref"}},
-    {"pack[IQ1_S]", {"pack_iq1_s_ref", "pack_iq1_s_ref", "pack_iq1_s_ref", "pack_iq1_s_ref"}},
-    {"pack[IQ1_M]", {"pack_iq1_m_ref", "pack_iq1_m_ref", "pack_iq1_m_ref", "pack_iq1_m_ref"}},
-    {"pack[IQ2_XXS]", {"pack_iq2_xxs_ref", "pack_iq2_xxs_ref", "pack_iq2_xxs_ref", "pack_iq2_xxs_ref"}},
-    {"pack[IQ2_XS]", {"pack_iq2_xs_ref", "pack_iq2_xs_ref", "pack_iq2_xs_ref", "pack_iq2_xs_ref"}},
-    {"pack[IQ2_S]", {"pack_iq2_s_ref", "pack_iq2_s_ref", "pack_iq2_s_ref", "pack_iq2_s_ref"}},
-    {"pack[IQ3_XXS]", {"pack_iq3_xxs_ref", "pack_iq3_xxs_ref", "pack_iq3_xxs_ref", "pack_iq3_xxs_ref"}},
-    {"pack[IQ3_S]", {"pack_iq3_s_ref", "pack_iq3_s_ref", "pack_iq3_s_ref", "pack_iq3_s_ref"}},
-    {"pack[TQ1_0]", {"pack_tq1_0_ref", "pack_tq1_0_ref", "pack_tq1_0_ref", "pack_tq1_0_ref"}},
-    {"pack[TQ2_0]", {"pack_tq2_0_ref", "pack_tq2_0_ref", "pack_tq2_0_ref", "pack_tq2_0_ref"}},
-    {"pack[MXFP4]", {"pack_mxfp4_ref", "pack_mxfp4_ref", "pack_mxfp4_ref", "pack_mxfp4_ref"}},
-    {"panel_mul[none]", {"none", "none", "none", "none"}},
-    {"panel_mul[32]", {"panel_mul_32_ref", "panel_mul_32_ref", "panel_mul_32_ref", "panel_mul_32_ref"}},
-    {"panel_mul[32m]", {"panel_mul_32m_ref", "panel_mul_32m_ref", "panel_mul_32m_ref", "panel_mul_32m_ref"}},
-    {"panel_mul[64]", {"panel_mul_64_ref", "panel_mul_64_ref", "panel_mul_64_ref", "panel_mul_64_ref"}},
-    {"panel_mul[128]", {"panel_mul_128_ref", "panel_mul_128_ref", "panel_mul_128_ref", "panel_mul_128_ref"}},
-};
-_Static_assert(TEST_COUNT(slots) == EINF__N_SLOTS, "write down who fills the new slot");
+#define SMALL "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 IQ4_NL"
+#define SUPER "Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_XS"
+#define GRIDS "IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S TQ1_0 TQ2_0 MXFP4"
+#define ROWS "quantize_q8 rms_norm add swiglu geglu rope_norm rope_neox to_f16"
+#define GEMM "gemm_f32 pack_f32 mul_f32"
+#define ATTEND "softmax attend_f16 attend_f32 attend_q8_0"
+#define FORMS "32 32m 64 128"
 
-/* What a CPU mask brings on the architecture this is compiled for. */
-static const struct {
-    uint32_t cpu;
-    int rung;
-} masks[] = {
-    {0, PLAIN_C},
-    {~UINT32_C(0), HIGHEST},
-    {EINF_CPU_AVX2, HAS_AVX2 ? AVX2 : PLAIN_C},
-    {~(uint32_t)EINF_CPU_AVX2, HAS_AVX2 ? PLAIN_C : HIGHEST}, /* nothing is built on what is forbidden */
-    {EINF_CPU_NEON, HAS_NEON ? NEON : PLAIN_C},
-    {EINF_CPU_NEON | EINF_CPU_DOTPROD, HAS_NEON ? DOTPROD : PLAIN_C},
-    {~(uint32_t)EINF_CPU_NEON, HAS_NEON ? PLAIN_C : HIGHEST},
-    {~(uint32_t)EINF_CPU_DOTPROD, HAS_NEON ? NEON : HIGHEST},
+/* Slots that a rung fills: of an array's types or forms, or single ones. to_f32[F32] stays a copy. */
+static const struct claim {
+    const char *suffix, *array, *names;
+} claims[] = {
+    {"ref", NULL, ROWS " quantize_tile " GEMM " " ATTEND},
+    {"ref", "to_f32", "F32 F16 BF16 " SMALL " " SUPER " " GRIDS},
+    {"ref", "dot", "F32 F16 BF16 " SMALL " " SUPER " " GRIDS},
+    {"ref", "pack", SMALL " " SUPER " " GRIDS},
+    {"ref", "panel_mul", FORMS},
+    {"avx2", NULL, ROWS " quantize_tile " GEMM " " ATTEND},
+    {"avx2", "to_f32", "F16 BF16 " SMALL " " SUPER},
+    {"avx2", "dot", "F32 F16 BF16 " SMALL " " SUPER},
+    {"avx2", "pack", SMALL " " SUPER " " GRIDS},
+    {"avx2", "panel_mul", FORMS},
+    {"avxvnni", "panel_mul", FORMS},
+    {"avx512", NULL, "swiglu geglu " GEMM " " ATTEND},
+    {"avx512", "dot", "F32 F16 BF16"},
+    {"vnni512", NULL, "quantize_tile"},
+    {"vnni512", "dot", SMALL " " SUPER},
+    {"vnni512", "pack", SMALL " " SUPER " " GRIDS},
+    {"vnni512", "panel_mul", FORMS},
+    {"neon", NULL, ROWS " " GEMM " " ATTEND},
+    {"neon", "to_f32", "F16 BF16 " SMALL " " SUPER},
+    {"neon", "dot", "F32 F16 BF16 " SMALL " " SUPER},
+    {"dotprod", NULL, "quantize_tile"},
+    {"dotprod", "dot", SMALL " " SUPER},
+    {"dotprod", "pack", SMALL " " SUPER " " GRIDS},
+    {"dotprod", "panel_mul", FORMS},
+    {"i8mm", NULL, "quantize_tile"},
+    {"i8mm", "pack", SMALL " " SUPER " " GRIDS},
+    {"i8mm", "panel_mul", FORMS},
 };
+
+static int slot_of(const char *array, const char *name, size_t length)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, array ? "%s[%.*s]" : "%s%.*s", array ? array : "", (int)length, name);
+    for (int slot = 0; slot < EINF__N_SLOTS; slot++)
+        if (strcmp(einf__kernel_slot_name(slot), text) == 0) return slot;
+    fail_msg("no slot is called %s", text);
+    return -1;
+}
+
+/* The next slot of a claim; *at is its place in the names, and moves on. -1 at the end. */
+static int next_slot(const struct claim *c, const char **at)
+{
+    *at += strspn(*at, " ");
+    const char *name = *at;
+    *at += strcspn(name, " ");
+    return *at == name ? -1 : slot_of(c->array, name, (size_t)(*at - name));
+}
+
+static bool brings(const struct rung *r, uint32_t cpu)
+{
+    return r->is_built && (cpu & r->needs) == r->needs;
+}
+
+/* filler[slot] = the suffix of the rung that fills it under a CPU mask, or NULL. */
+static void expect_fillers(const char *filler[EINF__N_SLOTS], uint32_t cpu)
+{
+    for (int slot = 0; slot < EINF__N_SLOTS; slot++) filler[slot] = NULL;
+    for (size_t r = 0; r < TEST_COUNT(rungs); r++) {
+        for (size_t i = 0; brings(&rungs[r], cpu) && i < TEST_COUNT(claims); i++) {
+            if (strcmp(claims[i].suffix, rungs[r].suffix) != 0) continue;
+            const char *at = claims[i].names;
+            for (int slot = next_slot(&claims[i], &at); slot >= 0; slot = next_slot(&claims[i], &at))
+                filler[slot] = rungs[r].suffix;
+        }
+    }
+}
+
+/* "dot[Q4_K]" filled by "avx2" is dot_q4_k_avx2. */
+static void function_name(char *out, size_t size, const char *slot, const char *suffix)
+{
+    if (!suffix) {
+        (void)snprintf(out, size, "none");
+        return;
+    }
+    (void)snprintf(out, size, "%s_%s", slot, suffix);
+    char *to = out;
+    for (const char *from = out; *from; from++)
+        if (*from != ']') *to++ = *from == '[' ? '_' : (char)tolower((unsigned char)*from);
+    *to = '\0';
+}
+
+/* Every slot holds what the claims say; gemm, where it is not NULL, is the name expected in the GEMM slot. */
+static void assert_filled(const einf__kernels *k, uint32_t cpu, const char *gemm)
+{
+    const char *filler[EINF__N_SLOTS];
+    expect_fillers(filler, cpu);
+    for (int slot = 0; slot < EINF__N_SLOTS; slot++) {
+        char want[64];
+        function_name(want, sizeof want, einf__kernel_slot_name(slot), filler[slot]);
+        assert_string_equal(k->impl[slot], gemm && slot == EINF__SLOT_gemm_f32 ? gemm : want);
+    }
+    assert_non_null(k->quantize_q8);
+    for (int t = 0; t < EINF__N_DTYPES; t++) {
+        assert_true(k->to_f32[t] && k->dot[t]);
+        assert_int_equal(k->pack[t] != NULL, einf__panel_finest((einf__dtype)t) != EINF__PANEL_NONE);
+        if (k->pack[t]) assert_non_null(k->panel_mul[k->panel_form[t]]);
+    }
+}
+
+/* What panel.h says of shapes: arrays begin where the last ones end, and fit what callers hold. */
+static void assert_shaped(const einf__kernels *k)
+{
+    const einf__panel_shape *s = &k->panel_shape;
+    assert_true(s->mr > 0 && s->mr % 8 == 0 && s->mr <= EINF__PANEL_MAX_ROWS);
+    assert_true(s->nr > 0 && s->nr <= EINF__PANEL_MAX_COLS && s->nr_unit > 0 && s->nr % s->nr_unit == 0);
+    assert_true(s->k_unit == 4 || s->k_unit == 8);
+    assert_true(s->code_bias == 0 || s->code_bias == 128);
+    assert_true(s->min_cols > 0 && s->l2_bytes > 0);
+    assert_true(k->float_mr > 0 && k->float_mr % 4 == 0 && k->float_mr <= EINF__PANEL_MAX_ROWS);
+}
+
+/* --------------------------------------------------------------------------------------------------- a host's -- */
 
 /* A host's GEMM that notes what it was asked. */
 typedef struct fake_gemm {
@@ -157,37 +183,55 @@ static einf_gemm_provider fake_provider(fake_gemm *f)
     return (einf_gemm_provider){sizeof(einf_gemm_provider), 0, "fake 1.0", fake_sgemm, f};
 }
 
-/* Every slot holds what the table says; gemm, where it is not NULL, is the name expected in the GEMM slot. */
-static void assert_rung(const einf__kernels *k, int rung, const char *gemm)
-{
-    for (int slot = 0; slot < EINF__N_SLOTS; slot++) {
-        assert_string_equal(einf__kernel_slot_name(slot), slots[slot].slot);
-        assert_string_equal(k->impl[slot], gemm && slot == EINF__SLOT_gemm_f32 ? gemm : slots[slot].by[rung]);
-    }
-    assert_non_null(k->quantize_q8);
-    for (int t = 0; t < EINF__N_DTYPES; t++) assert_true(k->to_f32[t] && k->dot[t]);
-}
+/* -------------------------------------------------------------------------------------------------- the table -- */
 
 /* Even filling the table runs code compiled for the rung. */
-static bool machine_lacks(int rung)
+static bool machine_runs(uint32_t cpu)
 {
-    static const uint32_t needs[N_RUNGS] = {0, EINF_CPU_AVX2, EINF_CPU_NEON, EINF_CPU_NEON | EINF_CPU_DOTPROD};
-    const bool lacks = (einf__cpu_features() & needs[rung]) != needs[rung];
-    if (lacks) printf("this machine lacks what %s needs: not checked\n", slots[EINF__SLOT_dot + EINF__Q4_K].by[rung]);
-    return lacks;
+    for (size_t r = 0; r < TEST_COUNT(rungs); r++) {
+        if (!brings(&rungs[r], cpu) || (einf__cpu_features() & rungs[r].needs) == rungs[r].needs) continue;
+        printf("this machine lacks what %s needs: not checked\n", rungs[r].suffix);
+        return false;
+    }
+    return true;
+}
+
+static void assert_mask(uint32_t cpu)
+{
+    if (!machine_runs(cpu)) return;
+    einf__kernels k;
+    memset(&k, 0x5a, sizeof k); /* init fills every field */
+    einf__kernels_init(&k, cpu, NULL);
+    assert_filled(&k, cpu, NULL);
+    assert_shaped(&k);
+    assert_null(k.gemm_user);
 }
 
 static void masks_bring_rungs(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < TEST_COUNT(masks); i++) {
-        if (machine_lacks(masks[i].rung)) continue;
-        einf__kernels k;
-        memset(&k, 0x5a, sizeof k); /* init fills every field */
-        einf__kernels_init(&k, masks[i].cpu, NULL);
-        assert_rung(&k, masks[i].rung, NULL);
-        assert_null(k.gemm_user);
+    assert_mask(einf__cpu_features());
+    for (size_t r = 0; r < TEST_COUNT(rungs); r++) assert_mask(rungs[r].needs);
+    for (int bit = 0; bit < 32; bit++) { /* nothing is built on what is forbidden */
+        assert_mask(UINT32_C(1) << bit);
+        assert_mask(einf__cpu_features() & ~(UINT32_C(1) << bit));
     }
+}
+
+/* A rung that claims nothing would vanish unnoticed; so would a claim of a rung that is not there. */
+static void rungs_and_claims_agree(void **state)
+{
+    (void)state;
+    for (size_t r = 0; r < TEST_COUNT(rungs); r++) {
+        int n_claims = 0;
+        for (size_t i = 0; i < TEST_COUNT(claims); i++) n_claims += strcmp(claims[i].suffix, rungs[r].suffix) == 0;
+        assert_true(n_claims > 0);
+    }
+    const char *filler[EINF__N_SLOTS];
+    expect_fillers(filler, 0);
+    int n_empty = 0;
+    for (int slot = 0; slot < EINF__N_SLOTS; slot++) n_empty += !filler[slot];
+    assert_int_equal(n_empty, 4); /* no floats are packed, and no codes of no form multiplied */
 }
 
 static void provider_fills_plain_slots(void **state)
@@ -197,7 +241,7 @@ static void provider_fills_plain_slots(void **state)
     const einf_gemm_provider provider = fake_provider(&f);
     einf__kernels k;
     einf__kernels_init(&k, 0, &provider);
-    assert_rung(&k, PLAIN_C, "fake 1.0");
+    assert_filled(&k, 0, "fake 1.0");
     const float a[2] = {2.0f, 3.0f}, b[1] = {5.0f};
     float out[2] = {0.0f, 0.0f};
     k.gemm_f32(k.gemm_user, 2, 1, 1, a, 1, b, 1, out, 2);
@@ -211,13 +255,14 @@ static void provider_fills_plain_slots(void **state)
 static void simd_goes_before_provider(void **state)
 {
     (void)state;
-    if (machine_lacks(HIGHEST)) return;
+    const uint32_t cpu = einf__cpu_features();
     fake_gemm f = {0};
     const einf_gemm_provider provider = fake_provider(&f);
     einf__kernels k;
-    einf__kernels_init(&k, ~UINT32_C(0), &provider);
-    assert_rung(&k, HIGHEST, HIGHEST == PLAIN_C ? "fake 1.0" : NULL);
-    if (HIGHEST != PLAIN_C) assert_null(k.gemm_user);
+    einf__kernels_init(&k, cpu, &provider);
+    const bool has_simd = (HAS_X86 && (cpu & EINF_CPU_AVX2)) || (HAS_ARM && (cpu & EINF_CPU_NEON));
+    assert_filled(&k, cpu, has_simd ? NULL : "fake 1.0");
+    if (has_simd) assert_null(k.gemm_user);
 }
 
 static void unusable_providers_are_passed_over(void **state)
@@ -228,21 +273,21 @@ static void unusable_providers_are_passed_over(void **state)
     einf__kernels k;
     provider.struct_size = sizeof provider - 1;
     einf__kernels_init(&k, 0, &provider);
-    assert_rung(&k, PLAIN_C, NULL);
+    assert_filled(&k, 0, NULL);
     provider = fake_provider(&f);
     provider.sgemm_nt = NULL;
     einf__kernels_init(&k, 0, &provider);
-    assert_rung(&k, PLAIN_C, NULL);
+    assert_filled(&k, 0, NULL);
     provider = fake_provider(&f);
     provider.name = NULL;
     einf__kernels_init(&k, 0, &provider);
-    assert_rung(&k, PLAIN_C, "provider");
+    assert_filled(&k, 0, "provider");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(masks_bring_rungs),
+        cmocka_unit_test(masks_bring_rungs), cmocka_unit_test(rungs_and_claims_agree),
         cmocka_unit_test(provider_fills_plain_slots), cmocka_unit_test(simd_goes_before_provider),
         cmocka_unit_test(unusable_providers_are_passed_over),
     };

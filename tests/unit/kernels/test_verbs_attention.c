@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * test_verbs_attention.c - attention against softmax in double: grouped heads, windows, capped scores, caches of each
- * type, columns in the middle of a timeline, the same bits from 1, 2 and 3 threads and from one call or many. Rows that
- * no column may see hold NaN.
+ * test_verbs_attention.c - attention against softmax in double: by rows and by tiles, grouped heads, windows, capped
+ * scores, caches of each type, columns in the middle of a timeline, keys in parts; the same bits from 1, 2 and 3
+ * threads, and by rows from one call or many. Rows that no column may see hold NaN.
  */
+#include <stdio.h>
+
 #include "engine/base/blocks.h"
 #include "tests/unit/kernels/verbs_rig.h"
 
@@ -28,7 +30,24 @@ static const attention_case cases[] = {
     { 4, 2, 32, 32, 20, 3, 1 },    /* of the token itself alone, */
     { 4, 2, 32, 32, 20, 3, 1000 }, /* wider than the timeline */
     { 6, 3, 64, 64, 70, 130, 64 },
+    { 5, 1, 72, 72, 30, 100, 0 },  /* dims that vectors and panels do not divide */
+    { 6, 2, 80, 80, 40, 61, 0 },
+    { 4, 4, 96, 96, 12, 127, 0 },
+    { 4, 2, 128, 128, 11, 250, 90 },
+    { 2, 1, 5, 3, 37, 90, 0 },
+    { 16, 1, 64, 64, 13, 64, 0 },  /* groups of 16, 11 and 40: more than a call, or a tile, takes */
+    { 22, 2, 32, 32, 3, 70, 0 },
+    { 40, 1, 32, 32, 10, 126, 0 },
+    { 4, 2, 16, 16, 200, 0, 0 },   /* many columns: several tiles */
+    { 3, 1, 32, 32, 200, 129, 100 },
+    { 8, 4, 16, 16, 2, 255, 0 },   /* keys in a part, and one more */
+    { 8, 4, 32, 32, 1, 900, 0 },   /* several parts; in windows, too */
+    { 8, 4, 32, 32, 2, 900, 700 },
+    { 2, 1, 16, 16, 1, 1030, 0 },  /* more than the most parts: longer ones */
+    { 4, 4, 8, 8, 2, 4095, 0 },
 };
+
+enum { MAX_KEYS = 4100 };
 
 /* A cache of f16, f32 or q8_0, with the same values as f32 beside it. */
 typedef struct cache {
@@ -85,9 +104,10 @@ static void free_cache(cache *c)
 static void attend_naive(double *out, const attention_case *t, const cache *c, const float *q, int64_t at,
                          int64_t i_kv, double scale, double softcap)
 {
-    double scores[512], max = -(double)INFINITY, total = 0;
+    static double scores[MAX_KEYS];
+    double max = -(double)INFINITY, total = 0;
     const int64_t begin = t->window > 0 && at - t->window + 1 > 0 ? at - t->window + 1 : 0;
-    assert_true(at < 512);
+    assert_true(at < MAX_KEYS);
     for (int64_t p = begin; p <= at; p++) {
         scores[p] = 0;
         for (int64_t e = 0; e < t->k_dim; e++)
@@ -106,51 +126,75 @@ static void attend_naive(double *out, const attention_case *t, const cache *c, c
     for (int64_t e = 0; e < t->v_dim; e++) out[e] /= total;
 }
 
-static void check_output(const attention_case *t, const cache *c, const float *q, const float *out, float scale,
-                         float softcap, const char *what)
+/* [n_cols, n_head, v_dim] in double. */
+static double *expected_output(const attention_case *t, const cache *c, const einf__attention_job *job)
 {
-    double expected[256];
-    for (int64_t j = 0; j < t->n_cols; j++) {
-        for (int64_t h = 0; h < t->n_head; h++) {
-            const int64_t i_kv = h / (t->n_head / t->n_head_kv);
-            attend_naive(expected, t, c, q + (j * t->n_head + h) * t->k_dim, t->first + j, i_kv, (double)scale,
-                         (double)softcap);
-            for (int64_t e = 0; e < t->v_dim; e++) {
-                const double got = (double)out[(j * t->n_head + h) * t->v_dim + e];
-                if (!(fabs(got - expected[e]) <= 1e-5))
-                    fail_msg("%s, case %d heads / %d, first %d, window %d: column %d, head %d, element %d: %.8g, "
-                             "expected %.8g", what, (int)t->n_head, (int)t->n_head_kv, (int)t->first, (int)t->window,
-                             (int)j, (int)h, (int)e, got, expected[e]);
-            }
-        }
-    }
+    double *out = get_bytes((size_t)(t->n_cols * t->n_head * t->v_dim) * sizeof *out);
+    for (int64_t i = 0; i < t->n_cols * t->n_head; i++)
+        attend_naive(out + i * t->v_dim, t, c, job->q + i * t->k_dim, t->first + i / t->n_head,
+                     i % t->n_head / (t->n_head / t->n_head_kv), (double)job->scale, (double)job->softcap);
+    return out;
 }
 
-static void check_attention(rig *rigs, rng *r, const attention_case *t, einf__dtype type, float softcap)
+static void check_output(const attention_case *t, const float *out, const double *expected, const char *what)
 {
-    const char *what = einf__dtype_get(type)->name;
-    const int64_t n_out = t->n_cols * t->n_head * t->v_dim, n_q = t->n_cols * t->n_head * t->k_dim;
-    cache c = make_cache(r, t, type);
-    float *q = get_floats(n_q), *out[N_RIGS], *single = get_guarded(n_out);
-    fill_random(r, q, n_q);
-    einf__attention_job job = { .q = q, .kv = &c.view, .n_cols = t->n_cols, .first = t->first, .window = t->window,
-                                .n_head = t->n_head, .scale = 0.5f, .softcap = softcap };
+    for (int64_t i = 0; i < t->n_cols * t->n_head * t->v_dim; i++)
+        if (!(fabs((double)out[i] - expected[i]) <= 1e-5))
+            fail_msg("%s, case %d heads / %d, first %d, window %d: column %d, head %d, element %d: %.8g, expected %.8g",
+                     what, (int)t->n_head, (int)t->n_head_kv, (int)t->first, (int)t->window,
+                     (int)(i / t->v_dim / t->n_head), (int)(i / t->v_dim % t->n_head), (int)(i % t->v_dim),
+                     (double)out[i], expected[i]);
+}
+
+/* Each column by itself gives the same bits. */
+static void check_singles(rig *g, const attention_case *t, const einf__attention_job *all)
+{
+    const int64_t n_out = t->n_cols * t->n_head * t->v_dim;
+    float *single = get_guarded(n_out);
+    einf__attention_job job = *all;
+    job.n_cols = 1;
+    for (int64_t j = 0; j < t->n_cols; j++) {
+        job.out = single + j * t->n_head * t->v_dim;
+        job.q = all->q + j * t->n_head * t->k_dim;
+        job.first = t->first + j;
+        einf__attention(&g->c, &job);
+    }
+    assert_memory_equal(single, all->out, (size_t)n_out * sizeof(float));
+    put_guarded(single, n_out);
+}
+
+static void check_path(rig *rigs, einf__path path, const attention_case *t, const double *expected,
+                       const einf__attention_job *base)
+{
+    const int64_t n_out = t->n_cols * t->n_head * t->v_dim;
+    float *out[N_RIGS];
+    char what[64];
+    einf__attention_job job = *base;
     for (int i = 0; i < N_RIGS; i++) {
+        rigs[i].c.path = path;
         out[i] = job.out = get_guarded(n_out);
         einf__attention(&rigs[i].c, &job);
         assert_memory_equal(out[i], out[0], (size_t)n_out * sizeof(float));
     }
-    check_output(t, &c, q, out[0], 0.5f, softcap, what);
-    job.n_cols = 1;
-    for (int64_t j = 0; j < t->n_cols; j++) {
-        job.out = single + j * t->n_head * t->v_dim;
-        job.q = q + j * t->n_head * t->k_dim;
-        job.first = t->first + j;
-        einf__attention(&rigs[1].c, &job);
-    }
-    assert_memory_equal(single, out[0], (size_t)n_out * sizeof(float));
-    put_guarded(single, n_out);
+    (void)snprintf(what, sizeof what, "%s, path %d", einf__dtype_get(job.kv->type)->name, (int)path);
+    check_output(t, out[0], expected, what);
+    if (path == EINF__PATH_ROWS) check_singles(&rigs[1], t, &job);
     for (int i = 0; i < N_RIGS; i++) put_guarded(out[i], n_out);
+}
+
+static void check_attention(rig *rigs, rng *r, const attention_case *t, einf__dtype type, float softcap)
+{
+    cache c = make_cache(r, t, type);
+    const int64_t n_q = t->n_cols * t->n_head * t->k_dim;
+    float *q = get_floats(n_q);
+    fill_random(r, q, n_q);
+    const einf__attention_job job = { .q = q, .kv = &c.view, .n_cols = t->n_cols, .first = t->first,
+                                      .window = t->window, .n_head = t->n_head, .scale = 0.5f, .softcap = softcap };
+    double *expected = expected_output(t, &c, &job);
+    check_path(rigs, EINF__PATH_ROWS, t, expected, &job);
+    check_path(rigs, EINF__PATH_PANELS, t, expected, &job);
+    check_path(rigs, EINF__PATH_AUTO, t, expected, &job);
+    free(expected);
     free(q);
     free_cache(&c);
 }
@@ -182,42 +226,88 @@ static void attention_is_softmax_isa(void **state)
     if (einf__cpu_features()) attention_is_softmax(einf__cpu_features());
 }
 
-/* What calls are made: heads in parts of at most EINF__ATTEND_MAX_Q, every query head of every column once. */
-static atomic_int n_heads_seen, n_calls, n_too_many;
+/* What calls are made: heads in sets of at most EINF__ATTEND_MAX_Q, keys in parts, every key of every head once. */
+static atomic_int n_calls, n_wrong;
+static atomic_long n_keys_seen;
 
 static void spy_attend(const einf__attend *a)
 {
     (void)atomic_fetch_add(&n_calls, 1);
-    (void)atomic_fetch_add(&n_heads_seen, a->n_q);
-    if (a->n_q < 1 || a->n_q > EINF__ATTEND_MAX_Q || a->key_begin >= a->key_end) (void)atomic_fetch_add(&n_too_many, 1);
+    (void)atomic_fetch_add(&n_keys_seen, (long)(a->n_q * (a->key_end - a->key_begin)));
+    if (a->n_q < 1 || a->n_q > EINF__ATTEND_MAX_Q || a->key_begin >= a->key_end) (void)atomic_fetch_add(&n_wrong, 1);
+    for (int32_t i = 0; i < a->n_q; i++) {
+        a->state[i] = (einf__softmax){ 0.0f, 1.0f };
+        for (int64_t e = 0; e < a->v_dim; e++) a->out[i * a->out_stride + e] = 1.0f;
+    }
 }
 
-static void groups_are_cut_by_the_shape_alone(void **state)
+static void parts_follow_from_the_shape_alone(void **state)
 {
     (void)state;
     static const struct {
-        int32_t n_head, n_head_kv, n_calls;
-    } groups[] = { { 32, 8, 8 }, { 4, 1, 2 }, { 9, 3, 6 }, { 14, 2, 4 }, { 12, 1, 3 }, { 32, 2, 4 }, { 17, 1, 3 },
-                   { 1, 1, 1 },  { 5, 1, 3 }, { 64, 4, 8 }, { 3, 3, 3 } };
+        int32_t n_head, n_head_kv;
+        int64_t n_keys, window;
+        int32_t n_calls;
+    } shapes[] = { { 32, 8, 21, 0, 8 },    { 32, 8, 256, 0, 8 },   { 32, 8, 257, 0, 16 },   { 32, 8, 4096, 0, 128 },
+                   { 32, 8, 4097, 0, 72 }, { 64, 4, 100, 0, 8 },   { 4, 1, 64, 0, 1 },      { 4, 1, 65, 0, 2 },
+                   { 12, 1, 21, 0, 2 },    { 17, 1, 21, 0, 3 },    { 14, 2, 1024, 0, 32 },  { 14, 2, 1025, 0, 18 },
+                   { 3, 3, 130, 0, 9 },    { 32, 8, 900, 256, 8 }, { 32, 8, 9000, 600, 24 } };
     rng r = { 32 };
+    float out[64 * 8], q[64 * 8];
+    fill_random(&r, q, 64 * 8);
     for (int32_t n_threads = 1; n_threads <= 3; n_threads++) {
         rig g;
         rig_init(&g, n_threads, 0, 1);
         g.k.attend_f32 = spy_attend;
-        for (size_t i = 0; i < TEST_COUNT(groups); i++) {
-            const attention_case t = { groups[i].n_head, groups[i].n_head_kv, 8, 8, 1, 20, 0 };
-            cache c = make_cache(&r, &t, EINF__F32);
-            const einf__attention_job job = { .kv = &c.view, .n_cols = 1, .first = 20, .n_head = t.n_head, .scale = 1 };
+        for (size_t i = 0; i < TEST_COUNT(shapes); i++) {
+            const einf__kv_view kv = { .type = EINF__F32, .n_head_kv = shapes[i].n_head_kv, .k_dim = 8, .v_dim = 8,
+                                       .n_ctx = shapes[i].n_keys };
+            const einf__attention_job job = { .out = out, .q = q, .kv = &kv, .n_cols = 1,
+                                              .first = shapes[i].n_keys - 1, .window = shapes[i].window,
+                                              .n_head = shapes[i].n_head, .scale = 1 };
+            const int64_t n_keys = shapes[i].window ? shapes[i].window : shapes[i].n_keys;
             atomic_store(&n_calls, 0);
-            atomic_store(&n_heads_seen, 0);
+            atomic_store(&n_keys_seen, 0);
             einf__attention(&g.c, &job);
-            assert_int_equal(atomic_load(&n_calls), groups[i].n_calls);
-            assert_int_equal(atomic_load(&n_heads_seen), t.n_head);
-            free_cache(&c);
+            assert_int_equal(atomic_load(&n_calls), shapes[i].n_calls);
+            assert_int_equal(atomic_load(&n_keys_seen), n_keys * shapes[i].n_head);
+            for (int32_t e = 0; e < shapes[i].n_head * 8; e++) assert_true(out[e] == 1.0f);
         }
         rig_deinit(&g);
     }
-    assert_int_equal(atomic_load(&n_too_many), 0);
+    assert_int_equal(atomic_load(&n_wrong), 0);
+}
+
+/* The slot serves few columns, all columns where rows are asked for, and none where panels are. */
+static void many_columns_take_tiles(void **state)
+{
+    (void)state;
+    static const struct {
+        einf__path path;
+        int64_t n_cols;
+        bool tiles;
+    } paths[] = { { EINF__PATH_AUTO, 1, false },  { EINF__PATH_AUTO, 40, true }, { EINF__PATH_ROWS, 40, false },
+                  { EINF__PATH_PANELS, 1, true }, { EINF__PATH_FLOATS, 1, true } };
+    const attention_case t = { 4, 2, 16, 16, 40, 20, 0 };
+    rng r = { 33 };
+    rig g;
+    rig_init(&g, 2, 0, 40);
+    g.k.attend_f32 = spy_attend;
+    cache c = make_cache(&r, &t, EINF__F32);
+    float *out = get_floats(40 * 64), *q = get_floats(40 * 64);
+    fill_random(&r, q, 40 * 64);
+    for (size_t i = 0; i < TEST_COUNT(paths); i++) {
+        const einf__attention_job job = { .out = out, .q = q, .kv = &c.view, .n_cols = paths[i].n_cols, .first = 20,
+                                          .n_head = 4, .scale = 1 };
+        g.c.path = paths[i].path;
+        atomic_store(&n_calls, 0);
+        einf__attention(&g.c, &job);
+        assert_int_equal(atomic_load(&n_calls) == 0, paths[i].tiles);
+    }
+    free(out);
+    free(q);
+    free_cache(&c);
+    rig_deinit(&g);
 }
 
 int main(void)
@@ -225,7 +315,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_is_softmax_ref),
         cmocka_unit_test(attention_is_softmax_isa),
-        cmocka_unit_test(groups_are_cut_by_the_shape_alone),
+        cmocka_unit_test(parts_follow_from_the_shape_alone),
+        cmocka_unit_test(many_columns_take_tiles),
     };
     return cmocka_run_group_tests_name("verbs: attention", tests, NULL, NULL);
 }

@@ -262,23 +262,26 @@ static void softcap_caps_every_element(void **state)
 static void impossible_sizes_fail_the_arena(void **state)
 {
     (void)state;
-    einf__compute c = { .panels = NULL };
+    static einf__kernels k;
+    einf__kernels_init(&k, 0, NULL);
+    einf__compute c = { .kernels = &k };
+    const einf__acts_room one = { 1, 1, 1, 0 }, endless = { INT64_MAX, 1, 1, 0 }, eight = { 8, 8, 8, 0 };
     einf__arena a = einf__arena_counting();
-    assert_null(einf__acts_carve(&a, INT64_MAX, 1, 1));
+    assert_null(einf__acts_carve(&a, INT64_MAX, &one));
     assert_true(a.failed);
     a = einf__arena_counting();
-    assert_null(einf__acts_carve(&a, INT64_C(1) << 62, 1, 1)); /* of which 4 bytes each are 0, modulo 2^64 */
+    assert_null(einf__acts_carve(&a, INT64_C(1) << 62, &one)); /* of which 4 bytes each are 0, modulo 2^64 */
     assert_true(a.failed);
     a = einf__arena_counting();
-    assert_null(einf__acts_carve(&a, 4096, INT64_MAX, 1));
+    assert_null(einf__acts_carve(&a, 4096, &endless));
     assert_true(a.failed);
     a = einf__arena_counting();
-    einf__compute_lay_out(&a, &c, 256, INT64_MAX);
+    einf__compute_lay_out(&a, &c, 256, INT64_MAX, 1024);
     assert_false(a.failed); /* panels do not grow with the batch for ever */
-    assert_true(a.used_bytes < UINT64_C(256) * 512 * 1024);
+    assert_true(a.used_bytes < UINT64_C(256) * 1024 * 1024);
     uint8_t small[256];
     einf__arena tight = einf__arena_over(small, sizeof small);
-    assert_null(einf__acts_carve(&tight, 1024, 8, 8));
+    assert_null(einf__acts_carve(&tight, 1024, &eight));
     assert_true(tight.failed);
 }
 

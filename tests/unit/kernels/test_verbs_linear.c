@@ -4,26 +4,53 @@
  */
 #include "tests/unit/kernels/verbs_rig.h"
 
-/* How the weights of a type meet a column on a path: the values that the result is made of. */
-static bool reads_int8(const einf__compute *c, const einf__matrix *w, int64_t n_cols)
-{
-    return einf__form_read(c, w->type, n_cols) == EINF__ACTS_Q8;
-}
+/* ------------------------------------------------------------------------------------ what is multiplied -- */
 
-/* Columns as a linear over w sees them: x itself, or what is left of it as int8. */
-static float *columns_seen(const einf__compute *c, const einf__matrix *w, const float *x, int64_t n_cols)
+/* Columns as a matrix sees them that meets them so: x itself, or what is left of it as int8. forms: of the columns. */
+static float *columns_seen(const einf__compute *c, const einf__matrix *w, unsigned forms, const float *x,
+                           int64_t n_cols)
 {
+    const einf__how how = einf__how_of(c, w->type, n_cols);
     const int64_t n = w->n_in;
     float *seen = get_floats(n * n_cols);
     memcpy(seen, x, (size_t)(n * n_cols) * sizeof(float));
-    if (!reads_int8(c, w, n_cols)) return seen;
-    int8_t q[32];
-    int16_t sum16[2];
-    float d;
-    for (int64_t i = 0; i < n * n_cols; i += 32) {
-        c->kernels->quantize_q8(q, &d, sum16, x + i, 32);
-        for (int e = 0; e < 32; e++) seen[i + e] = d * (float)q[e];
+    if (einf__form_read(c, w, n_cols) == EINF__ACTS_F32) return seen;
+    const int group = how == EINF__BY_STRIPS ? einf__tiles_group(forms) : 32;
+    for (int64_t i = 0; i < n * n_cols; i += group) {
+        float max = 0.0f;
+        for (int e = 0; e < group; e++) max = fmaxf(max, fabsf(x[i + e]));
+        const float d = max / 127.0f, inverse = d > 0.0f ? 1.0f / d : 0.0f;
+        for (int e = 0; e < group; e++) seen[i + e] = d * (float)lrintf(x[i + e] * inverse);
     }
+    return seen;
+}
+
+/* Weights likewise: the file's, or what a strip holds of them. What is packed right is checkkern's affair. */
+static float *weights_seen(const einf__compute *c, const weights *w, unsigned forms, int64_t n_cols)
+{
+    const einf__panel_shape *s = &c->kernels->panel_shape;
+    const int64_t n_in = w->m.n_in;
+    float *seen = get_floats(w->m.n_out * n_in);
+    memcpy(seen, w->dense, (size_t)(w->m.n_out * n_in) * sizeof(float));
+    if (einf__how_of(c, w->m.type, n_cols) != EINF__BY_STRIPS) return seen;
+    const einf__panel_form form = einf__strip_form(w->m.type, einf__tiles_group(forms));
+    const int group = einf__panel_group(form);
+    void *memory = NULL;
+    assert_int_equal(posix_memalign(&memory, EINF__PANEL_ALIGN, (size_t)einf__strip_bytes(s, n_in)), 0);
+    const einf__strip strip = einf__strip_over(s, memory, n_in);
+    for (int64_t first = 0; first < w->m.n_out; first += s->mr) {
+        const int64_t n_rows = w->m.n_out - first < s->mr ? w->m.n_out - first : s->mr;
+        c->kernels->pack[w->m.type](c->kernels, &strip, form,
+                                    (const uint8_t *)w->m.data + (size_t)first * w->m.row_bytes, w->m.row_bytes,
+                                    (int32_t)n_rows, n_in);
+        for (int64_t i = 0; i < n_rows * n_in; i++) {
+            const int64_t row = i / n_in, e = i % n_in, at = e / group * s->mr + row;
+            const uint8_t byte = strip.codes[(e / s->k_unit * s->mr + row) * s->k_unit + e % s->k_unit];
+            const int code = form == EINF__PANEL_32M ? byte : s->code_bias ? byte - s->code_bias : (int8_t)byte;
+            seen[first * n_in + i] = strip.scale[at] * (float)code - (form == EINF__PANEL_32M ? strip.min[at] : 0.0f);
+        }
+    }
+    free(memory);
     return seen;
 }
 
@@ -54,9 +81,16 @@ typedef struct mode {
 } mode;
 
 static const mode modes[] = {
-    { "auto", EINF__PATH_AUTO, false },       { "rows", EINF__PATH_ROWS, false },
-    { "panels", EINF__PATH_PANELS, false },   { "exact rows", EINF__PATH_ROWS, true },
-    { "exact panels", EINF__PATH_PANELS, true }, { "exact auto", EINF__PATH_AUTO, true },
+    { "auto", EINF__PATH_AUTO, false },
+    { "rows", EINF__PATH_ROWS, false },
+    { "panels", EINF__PATH_PANELS, false },
+    { "panels of 32", EINF__PATH_PANELS_32, false },
+    { "panels of 64", EINF__PATH_PANELS_64, false },
+    { "panels of 128", EINF__PATH_PANELS_128, false },
+    { "floats", EINF__PATH_FLOATS, false },
+    { "exact rows", EINF__PATH_ROWS, true },
+    { "exact panels", EINF__PATH_PANELS, true },
+    { "exact auto", EINF__PATH_AUTO, true },
 };
 
 enum { MAX_COLS = 33, N_RIGS = 3 };
@@ -105,9 +139,12 @@ static void check_linear(rig *rigs, rng *r, const weights *w, int n, int64_t n_c
             assert_memory_equal(y[t][i], y[0][i], (size_t)(w[i].m.n_out * n_cols) * sizeof(float));
     }
     for (int i = 0; i < n; i++) {
-        float *seen = columns_seen(&rigs[0].c, &w[i].m, x, n_cols);
-        check_product(&w[i], seen, n_cols, y[0][i], add ? before[i] : NULL, what);
+        weights as_seen = w[i];
+        float *seen = columns_seen(&rigs[0].c, &w[i].m, acts->forms, x, n_cols);
+        as_seen.dense = weights_seen(&rigs[0].c, &w[i], acts->forms, n_cols);
+        check_product(&as_seen, seen, n_cols, y[0][i], add ? before[i] : NULL, what);
         free(seen);
+        free(as_seen.dense);
         free(before[i]);
         for (int t = 0; t < N_RIGS; t++) put_guarded(y[t][i], w[i].m.n_out * n_cols);
     }
@@ -232,6 +269,28 @@ static void many_columns_and_rows(void **state)
     for (int t = 0; t < N_RIGS; t++) rig_deinit(&rigs[t]);
 }
 
+/* Every mode at decode's width, a short question's, a batch's and a whole one's, with tiles that are full and not. */
+static void every_mode_at_every_width(void **state)
+{
+    (void)state;
+    static const shape wide[] = { { EINF__Q4_K, 70, 256 }, { EINF__Q6_K, 33, 256 }, { EINF__Q8_0, 70, 288 },
+                                  { EINF__F16, 33, 256 } };
+    static const int64_t column_counts[] = { 1, 8, 32, 200, 512 };
+    rig rigs[N_RIGS];
+    rng r = { 18 };
+    make_rigs(rigs, einf__cpu_features(), 512);
+    for (size_t s = 0; s < TEST_COUNT(wide); s++) {
+        weights w = make_weights(&r, wide[s].type, wide[s].n_out, wide[s].n_in, true, s);
+        for (size_t m = 0; m < TEST_COUNT(modes); m++) {
+            set_mode(rigs, &modes[m]);
+            for (size_t i = 0; i < TEST_COUNT(column_counts); i++)
+                check_linear(rigs, &r, &w, 1, column_counts[i], i % 2, modes[m].name);
+        }
+        free_weights(&w);
+    }
+    for (int t = 0; t < N_RIGS; t++) rig_deinit(&rigs[t]);
+}
+
 /* int8 activations are an approximation, and a good one. */
 static void int8_rows_are_close_to_exact(void **state)
 {
@@ -348,11 +407,13 @@ static void paths_call_their_slots_and_ask_for_their_forms(void **state)
     weights w = make_weights(&r, EINF__Q8_0, 100, 640, false, 0);
     const mode rows = { "", EINF__PATH_ROWS, false }, panels = { "", EINF__PATH_PANELS, false };
     const mode exact_rows = { "", EINF__PATH_ROWS, true }, exact_panels = { "", EINF__PATH_PANELS, true };
-    const mode automatic = { "", EINF__PATH_AUTO, false };
+    const mode automatic = { "", EINF__PATH_AUTO, false }, floats = { "", EINF__PATH_FLOATS, false };
 
     assert_int_equal(run_spied(&g, &rows, &w, 33), EINF__ACTS_Q8);
     assert_true(n_dot_q8 > 0 && n_dot_f32 == 0 && n_gemm == 0);
-    assert_int_equal(run_spied(&g, &panels, &w, 1), EINF__ACTS_F32);
+    assert_int_equal(run_spied(&g, &panels, &w, 1), EINF__ACTS_TILES_32);
+    assert_true(n_dot_q8 == 0 && n_dot_f32 == 0 && n_gemm == 0);
+    assert_int_equal(run_spied(&g, &floats, &w, 1), EINF__ACTS_F32);
     assert_true(n_dot_q8 == 0 && n_dot_f32 == 0 && n_gemm > 0);
     assert_int_equal(run_spied(&g, &exact_rows, &w, 33), EINF__ACTS_F32);
     assert_true(n_dot_q8 == 0 && n_dot_f32 > 0 && n_gemm == 0);
@@ -459,6 +520,27 @@ static void check_hidden(const rig *g, const einf__acts *hidden, const weights *
     }
 }
 
+/* Tiles that were made chunk by chunk are those of the whole columns. */
+static void check_tiles(const rig *g, const einf__acts *hidden)
+{
+    const int group = einf__tiles_group(hidden->forms);
+    if (group == 0) return;
+    void *block;
+    einf__acts *whole = rig_acts(hidden->width, hidden->n_cols, &block);
+    einf__norm(&g->c, whole, hidden->f32, hidden->n_cols, hidden->width, NULL, 0.0f, hidden->forms);
+    for (int64_t j = 0; j < hidden->n_cols; j += g->k.panel_shape.nr) {
+        const einf__tile a = einf__acts_tile(hidden, &g->k.panel_shape, j, 0);
+        const einf__tile b = einf__acts_tile(whole, &g->k.panel_shape, j, 0);
+        const size_t n_groups = (size_t)(hidden->width / group * a.n_cols);
+        assert_int_equal(a.n_cols, b.n_cols);
+        assert_memory_equal(a.q, b.q, (size_t)(hidden->width * a.n_cols));
+        assert_memory_equal(a.d, b.d, n_groups * sizeof *a.d);
+        assert_memory_equal(a.start, b.start, n_groups * sizeof *a.start);
+        assert_memory_equal(a.dsum, b.dsum, n_groups * sizeof *a.dsum);
+    }
+    free(block);
+}
+
 static void check_glu(rig *rigs, rng *r, const weights *gate, const weights *up, int64_t n_cols, einf__glu kind,
                       unsigned forms, const char *what)
 {
@@ -478,12 +560,18 @@ static void check_glu(rig *rigs, rng *r, const weights *gate, const weights *up,
         assert_int_equal(hidden[t]->forms, forms);
         assert_memory_equal(hidden[t]->f32, hidden[0]->f32, (size_t)(n * n_cols) * sizeof(float));
     }
-    float *gate_x = columns_seen(&rigs[0].c, &gate->m, x, n_cols);
-    float *up_x = columns_seen(&rigs[0].c, &up->m, x, n_cols);
+    float *gate_x = columns_seen(&rigs[0].c, &gate->m, acts->forms, x, n_cols);
+    float *up_x = columns_seen(&rigs[0].c, &up->m, acts->forms, x, n_cols);
+    weights gate_seen = *gate, up_seen = *up;
+    gate_seen.dense = weights_seen(&rigs[0].c, gate, acts->forms, n_cols);
+    up_seen.dense = weights_seen(&rigs[0].c, up, acts->forms, n_cols);
     for (int t = 0; t < N_RIGS; t++) {
-        check_hidden(&rigs[t], hidden[t], gate, up, gate_x, up_x, kind, what);
+        check_hidden(&rigs[t], hidden[t], &gate_seen, &up_seen, gate_x, up_x, kind, what);
+        check_tiles(&rigs[t], hidden[t]);
         free(blocks[t]);
     }
+    free(gate_seen.dense);
+    free(up_seen.dense);
     free(gate_x);
     free(up_x);
     free(x);
@@ -493,7 +581,7 @@ static void check_glu(rig *rigs, rng *r, const weights *gate, const weights *up,
 static void glu_is_the_formula(uint32_t cpu)
 {
     static const shape glu_shapes[] = { { EINF__Q8_0, 64, 64 }, { EINF__Q8_0, 160, 640 }, { EINF__F32, 172, 64 },
-                                        { EINF__Q4_K, 96, 256 }, { EINF__F16, 33, 172 } };
+                                        { EINF__Q4_K, 96, 256 }, { EINF__F16, 33, 172 }, { EINF__Q4_K, 384, 512 } };
     static const int64_t column_counts[] = { 1, 2, 5, 9, 33 };
     rig rigs[N_RIGS];
     rng r = { 15 };
@@ -505,7 +593,9 @@ static void glu_is_the_formula(uint32_t cpu)
         for (size_t m = 0; m < TEST_COUNT(modes); m++) {
             set_mode(rigs, &modes[m]);
             for (size_t i = 0; i < TEST_COUNT(column_counts); i++) {
-                const unsigned forms = sh->n_out % 32 == 0 ? 1 + (unsigned)(i + m) % 3 : EINF__ACTS_F32;
+                unsigned forms = sh->n_out % 32 == 0 ? 1 + (unsigned)(i + m) % 3 : EINF__ACTS_F32;
+                if (sh->n_out % 32 == 0 && i % 2) forms |= EINF__ACTS_TILES_32;
+                if (sh->n_out % 128 == 0 && i % 2 == 0) forms |= EINF__ACTS_TILES_128;
                 check_glu(rigs, &r, &gate, &up, column_counts[i], (i + m) % 2 ? EINF__SWIGLU : EINF__GEGLU, forms,
                           modes[m].name);
             }
@@ -573,6 +663,7 @@ int main(void)
         cmocka_unit_test(bias_and_residual_add_up),
         cmocka_unit_test(several_matrices_in_one_region),
         cmocka_unit_test(many_columns_and_rows),
+        cmocka_unit_test(every_mode_at_every_width),
         cmocka_unit_test(int8_rows_are_close_to_exact),
         cmocka_unit_test(paths_call_their_slots_and_ask_for_their_forms),
         cmocka_unit_test(forms_are_the_union_of_what_is_read),

@@ -74,9 +74,22 @@ typedef struct rig {
     einf__kernels k;
     einf__pool *pool;
     einf__compute c;
-    void *panels_block;
-    size_t panels_bytes;
+    void *scratch_block;
+    size_t scratch_bytes;
 } rig;
+
+enum {
+    RIG_MAX_WIDTH = 2048, /* of the columns that a rig multiplies */
+    RIG_MAX_HEADS = 64,   /* and the heads of its attention, */
+    RIG_MAX_HEAD_DIM = 256
+};
+
+static inline void rig_lay_out(einf__arena *a, rig *r, int32_t n_threads, int64_t max_cols)
+{
+    einf__compute_lay_out(a, &r->c, n_threads, max_cols, RIG_MAX_WIDTH);
+    einf__attention_lay_out(a, &r->c, n_threads, RIG_MAX_HEADS, RIG_MAX_HEAD_DIM, RIG_MAX_HEAD_DIM);
+    assert_false(a->failed);
+}
 
 /* In place, because the parts point at each other. cpu: EINF_CPU_* to use. */
 static inline void rig_init(rig *r, int32_t n_threads, uint32_t cpu, int64_t max_cols)
@@ -89,34 +102,33 @@ static inline void rig_init(rig *r, int32_t n_threads, uint32_t cpu, int64_t max
     assert_ok(einf__pool_acquire(r->pool, NULL, NULL, &err), &err);
     r->c = (einf__compute){ .kernels = &r->k, .pool = r->pool };
     einf__arena plan = einf__arena_counting();
-    einf__compute_lay_out(&plan, &r->c, n_threads, max_cols);
-    assert_false(plan.failed);
-    r->panels_bytes = plan.used_bytes;
-    r->panels_block = einf__alloc(&r->mem, r->panels_bytes);
-    assert_non_null(r->panels_block);
-    einf__arena carve = einf__arena_over(r->panels_block, r->panels_bytes);
-    einf__compute_lay_out(&carve, &r->c, n_threads, max_cols);
-    assert_false(carve.failed);
+    rig_lay_out(&plan, r, n_threads, max_cols);
+    r->scratch_bytes = plan.used_bytes;
+    r->scratch_block = einf__alloc(&r->mem, r->scratch_bytes);
+    assert_non_null(r->scratch_block);
+    einf__arena carve = einf__arena_over(r->scratch_block, r->scratch_bytes);
+    rig_lay_out(&carve, r, n_threads, max_cols);
     assert_int_equal(carve.used_bytes, plan.used_bytes);
-    for (size_t i = 0; i < (size_t)n_threads * (size_t)r->c.panel_floats; i++) r->c.panels[i] = NAN;
+    memset(r->c.scratch, 0xff, (size_t)n_threads * (size_t)r->c.scratch_bytes); /* as floats, NaN */
 }
 
 static inline void rig_deinit(rig *r)
 {
     einf__pool_release(r->pool);
     einf__pool_destroy(&r->pool);
-    einf__free(&r->mem, r->panels_block, r->panels_bytes);
+    einf__free(&r->mem, r->scratch_block, r->scratch_bytes);
     assert_int_equal(atomic_load(&r->mem.used_bytes), 0);
 }
 
 /* Activations with a block of their own; free with free(block). */
 static inline einf__acts *rig_acts(int64_t max_width, int64_t max_cols, void **block)
 {
+    const einf__acts_room room = { max_cols, max_cols, max_cols + EINF__PANEL_MAX_COLS, 0 };
     einf__arena plan = einf__arena_counting();
-    assert_null(einf__acts_carve(&plan, max_width, max_cols, max_cols));
+    assert_null(einf__acts_carve(&plan, max_width, &room));
     assert_int_equal(posix_memalign(block, EINF__ARENA_ALIGN, plan.used_bytes), 0);
     einf__arena carve = einf__arena_over(*block, plan.used_bytes);
-    einf__acts *acts = einf__acts_carve(&carve, max_width, max_cols, max_cols);
+    einf__acts *acts = einf__acts_carve(&carve, max_width, &room);
     assert_non_null(acts);
     assert_int_equal(carve.used_bytes, plan.used_bytes);
     return acts;
