@@ -176,7 +176,7 @@ static void linear_is_the_product(uint32_t cpu)
         weights biased = make_weights(&r, shapes[s].type, shapes[s].n_out, shapes[s].n_in, true, s % 4);
         for (size_t m = 0; m < TEST_COUNT(modes); m++) {
             set_mode(rigs, &modes[m]);
-            for (size_t i = 0; i < TEST_COUNT(column_counts); i++) {
+            for (size_t i = test_is_emulated() ? 5 : 0; i < TEST_COUNT(column_counts); i++) {
                 const bool add = (s + m + i) % 2 == 0;
                 check_linear(rigs, &r, (s + i) % 3 == 0 ? &biased : &plain, 1, column_counts[i], add, modes[m].name);
             }
@@ -283,7 +283,8 @@ static void every_mode_at_every_width(void **state)
         weights w = make_weights(&r, wide[s].type, wide[s].n_out, wide[s].n_in, true, s);
         for (size_t m = 0; m < TEST_COUNT(modes); m++) {
             set_mode(rigs, &modes[m]);
-            for (size_t i = 0; i < TEST_COUNT(column_counts); i++)
+            const size_t n_counts = test_is_emulated() ? 2 : TEST_COUNT(column_counts); /* minutes otherwise */
+            for (size_t i = 0; i < n_counts; i++)
                 check_linear(rigs, &r, &w, 1, column_counts[i], i % 2, modes[m].name);
         }
         free_weights(&w);
