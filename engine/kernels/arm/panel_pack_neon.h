@@ -273,24 +273,6 @@ static void pack_rows(const einf__strip *s, einf__panel_form form, const uint8_t
     }
 }
 
-/* Formats that have no vector form: their reference, block by block. */
-INLINE void unpack_plainly(einf__dtype type, einf__codes *c, const uint8_t *block, int n,
-                           void (*unpack)(einf__codes *c, const void *block))
-{
-    const einf__dtype_info *info = einf__dtype_get(type);
-    if (info->block_elems == PIECE) {
-        unpack(c, block);
-        return;
-    }
-    einf__codes one;
-    for (int e = 0; e < n; e += info->block_elems, block += info->block_bytes) {
-        unpack(&one, block);
-        memcpy(c->q + e, one.q, (size_t)info->block_elems);
-        memcpy(c->scale + e / 16, one.scale, (size_t)info->block_elems / 16 * sizeof *c->scale);
-        memcpy(c->offset + e / 16, one.offset, (size_t)info->block_elems / 16 * sizeof *c->offset);
-    }
-}
-
 /* ----------------------------------------------------------------------------------------------- the table -- */
 
 /* X(family, enum, lower-case name, how its groups are made, rung) */
@@ -306,7 +288,7 @@ INLINE void unpack_plainly(einf__dtype type, einf__codes *c, const uint8_t *bloc
 
 #define UNPACK_small(type, name) unpack_small(EINF__##type, c, blocks, n)
 #define UNPACK_super(type, name) unpack_super(EINF__##type, c, blocks)
-#define UNPACK_other(type, name) unpack_plainly(EINF__##type, c, blocks, n, einf__unpack_##name)
+#define UNPACK_other(type, name) einf__unpack_row(c, EINF__##type, blocks, n) /* no vector form */
 
 #define PACK(family, type, name, groups, rung) \
     static void unpack_##name(einf__codes *c, const uint8_t *blocks, int n) \

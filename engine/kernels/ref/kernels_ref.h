@@ -35,6 +35,8 @@ typedef struct einf__codes {
 #define EINF__DECLARE_UNPACK(type, name) void einf__unpack_##name(einf__codes *c, const void *block);
 EINF__CODED_TYPES(EINF__DECLARE_UNPACK)
 #undef EINF__DECLARE_UNPACK
+/** The same of whole blocks that are n elements of a row, n <= 256, for any of these types. */
+void einf__unpack_row(einf__codes *c, einf__dtype type, const void *blocks, int n);
 
 /* Levels of the elements that an index stands for (iq_grids.c): of IQ1 and IQ2 eight of two bits, of IQ3 four of
  * three, from the lowest bits on. */

@@ -11,8 +11,6 @@
 
 enum { PIECE = 256 /* elements unpacked at a time: every block divides it */ };
 
-typedef void (*unpack_fn)(einf__codes *c, const void *block);
-
 einf__panel_form einf__panel_finest(einf__dtype type)
 {
     if (einf__dtype_get(type)->acts != EINF__ACTS_Q8) return EINF__PANEL_NONE;
@@ -75,25 +73,15 @@ static void store_group(const einf__panel_shape *shape, const einf__strip *s, ei
 }
 
 static void pack_codes(const einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
-                       size_t row_bytes, int32_t n_rows, int64_t n_in, einf__dtype type, unpack_fn unpack)
+                       size_t row_bytes, int32_t n_rows, int64_t n_in, einf__dtype type)
 {
-    const einf__dtype_info *info = einf__dtype_get(type);
-    const int blocks_a_piece = PIECE / info->block_elems;
+    einf__codes codes;
     coded_group g;
     for (int i = 0; i < k->panel_shape.mr; i++) {
-        const uint8_t *block = (const uint8_t *)w + (size_t)i * row_bytes;
-        einf__codes codes, part;
+        const uint8_t *row = (const uint8_t *)w + (size_t)i * row_bytes;
         for (int64_t at = 0; at < n_in; at += PIECE) {
             const int n = (int)(n_in - at < PIECE ? n_in - at : PIECE);
-            for (int b = 0; i < n_rows && b < blocks_a_piece && b * info->block_elems < n; b++) {
-                unpack(&part, block);
-                block += info->block_bytes;
-                for (int e = 0; e < info->block_elems; e++) codes.q[b * info->block_elems + e] = part.q[e];
-                for (int h = 0; h < info->block_elems / 16; h++) {
-                    codes.scale[b * info->block_elems / 16 + h] = part.scale[h];
-                    codes.offset[b * info->block_elems / 16 + h] = part.offset[h];
-                }
-            }
+            if (i < n_rows) einf__unpack_row(&codes, type, row + einf__dtype_row_bytes(type, (uint64_t)at), n);
             for (int e = 0; e < n; e += einf__panel_group(form)) {
                 if (i < n_rows) make_group(&g, form, &codes, e);
                 store_group(&k->panel_shape, s, form, at + e, i, i < n_rows ? &g : NULL);
@@ -106,7 +94,7 @@ static void pack_codes(const einf__kernels *k, const einf__strip *s, einf__panel
     static void pack_##name##_ref(const einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w, \
                                   size_t row_bytes, int32_t n_rows, int64_t n_in) \
     { \
-        pack_codes(k, s, form, w, row_bytes, n_rows, n_in, EINF__##type, einf__unpack_##name); \
+        pack_codes(k, s, form, w, row_bytes, n_rows, n_in, EINF__##type); \
     }
 EINF__CODED_TYPES(PACK)
 

@@ -8,6 +8,7 @@
 #include "engine/kernels/ref/kernels_ref.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "engine/base/blocks.h"
 #include "engine/base/half.h"
@@ -345,4 +346,26 @@ void einf__unpack_tq2_0(einf__codes *c, const void *block)
     const einf__block_tq2_0 *b = block;
     for (int e = 0; e < 256; e++) c->q[e] = (int8_t)(crumb(b->qs, e) - 1);
     for (int g = 0; g < 8; g++) set_group32(c, g, einf__f16_to_f32(b->d), 0.0f);
+}
+
+/* ------------------------------------------------------------------------------------------ pieces of a row -- */
+
+void einf__unpack_row(einf__codes *c, einf__dtype type, const void *blocks, int n)
+{
+#define UNPACK(id, name) [EINF__##id] = einf__unpack_##name,
+    static void (*const unpack[EINF__N_DTYPES])(einf__codes *, const void *) = {EINF__CODED_TYPES(UNPACK)};
+#undef UNPACK
+    const einf__dtype_info *info = einf__dtype_get(type);
+    const uint8_t *block = blocks;
+    if (info->block_elems == 256) {
+        unpack[type](c, block);
+        return;
+    }
+    for (int e = 0; e < n; e += info->block_elems, block += info->block_bytes) {
+        einf__codes part;
+        unpack[type](&part, block);
+        memcpy(c->q + e, part.q, info->block_elems);
+        memcpy(c->scale + e / 16, part.scale, info->block_elems / 16 * sizeof(float));
+        memcpy(c->offset + e / 16, part.offset, info->block_elems / 16 * sizeof(float));
+    }
 }

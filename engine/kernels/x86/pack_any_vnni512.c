@@ -9,34 +9,6 @@
 
 enum { PIECE = 256 /* elements at a time: every block divides it */ };
 
-typedef void (*unpack_fn)(einf__codes *c, const void *block);
-
-static unpack_fn unpack_of(einf__dtype type)
-{
-#define UNPACK(id, name) [EINF__##id] = einf__unpack_##name,
-    static const unpack_fn all[EINF__N_DTYPES] = {EINF__CODED_TYPES(UNPACK)};
-#undef UNPACK
-    return all[type];
-}
-
-/* n elements of a row, from blocks of any size. */
-static void unpack_row(einf__codes *c, einf__dtype type, const uint8_t *block, int64_t n)
-{
-    const einf__dtype_info *info = einf__dtype_get(type);
-    const unpack_fn unpack = unpack_of(type);
-    if (info->block_elems == PIECE) {
-        unpack(c, block);
-        return;
-    }
-    for (int64_t e = 0; e < n; e += info->block_elems, block += info->block_bytes) {
-        einf__codes part;
-        unpack(&part, block);
-        memcpy(c->q + e, part.q, info->block_elems);
-        memcpy(c->scale + e / 16, part.scale, info->block_elems / 16 * sizeof(float));
-        memcpy(c->offset + e / 16, part.offset, info->block_elems / 16 * sizeof(float));
-    }
-}
-
 /* Elements [16 i, 16 i + 16): NaN to 0, infinities to the largest float. */
 INLINE __m512 weights16(const einf__codes *c, int i)
 {
@@ -87,7 +59,7 @@ static void pack_piece(const einf__strip *s, einf__panel_form form, int64_t at, 
 {
     const int group = einf__panel_group(form);
     einf__codes c = {.q = {0}};
-    if (blocks) unpack_row(&c, type, blocks, n);
+    if (blocks) einf__unpack_row(&c, type, blocks, n);
     for (int e = 0; e < n; e += group) {
         const int64_t to = (at + e) / group * MR + i;
         const bool kept = is_kept(form, &c, e);
