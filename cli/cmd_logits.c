@@ -113,7 +113,6 @@ static int compute(job *j)
 static int report(const job *j, uint64_t n_bytes)
 {
     const cli_options *o = j->engine->options;
-    static const char *const paths[] = { "auto", "rows", "panels", "panels-32", "panels-64", "panels-128", "floats" };
     if (!o->json) {
         if (!o->quiet)
             fprintf(stderr, "%zu rows of %u logits, %zu tokens, %.2f s\n", j->rows.n, (unsigned)j->n_vocab, j->ids.n,
@@ -129,7 +128,7 @@ static int report(const job *j, uint64_t n_bytes)
     cli_json_count(object, "n_vocab", j->n_vocab);
     cJSON_AddBoolToObject(object, "exact", o->exact);
     cJSON_AddBoolToObject(object, "deterministic", o->deterministic);
-    cJSON_AddStringToObject(object, "path", paths[o->path]);
+    cJSON_AddStringToObject(object, "path", cli_path_name(o->path));
     cJSON *elapsed = cJSON_AddObjectToObject(object, "elapsed_s");
     cli_json_seconds(elapsed, "load", j->engine->load_s);
     cli_json_seconds(elapsed, "compute", j->compute_s);

@@ -331,7 +331,6 @@ static void json_comparison(cJSON *o, const cli_options *options, const comparis
 
 static int print_json(const job *j, const comparison *c)
 {
-    static const char *const paths[] = { "auto", "rows", "panels", "panels-32", "panels-64", "panels-128", "floats" };
     const cli_options *options = j->engine->options;
     const double perplexity = cli_nll_perplexity(&j->nll), error = perplexity * cli_nll_error(&j->nll);
     cJSON *o = cJSON_CreateObject();
@@ -347,7 +346,7 @@ static int print_json(const job *j, const comparison *c)
     cli_json_count(o, "text_bytes", j->n_text_bytes);
     cJSON_AddBoolToObject(o, "chunks_begin_with_bos", j->tested.bos >= 0);
     cJSON_AddBoolToObject(o, "exact", options->exact);
-    cJSON_AddStringToObject(o, "path", paths[options->path]);
+    cJSON_AddStringToObject(o, "path", cli_path_name(options->path));
     cJSON_AddStringToObject(o, "kv", cli_kv_name(options));
     if (c) json_comparison(cJSON_AddObjectToObject(o, "comparison"), options, c);
     cJSON *elapsed = cJSON_AddObjectToObject(o, "elapsed_s");

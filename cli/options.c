@@ -100,6 +100,12 @@ static const char *const later[] = { "image", "mmproj", "max-pixels", "min-pixel
 
 /* -------------------------------------------------------------------------------------------------- help -- */
 
+const char *cli_path_name(uint32_t path)
+{
+    static const char *const names[] = { "auto", "rows", "panels", "panels-32", "panels-64", "panels-128", "floats" };
+    return names[path];
+}
+
 enum { LEFT_COLS = 29 }; /* of options; one that is longer has a line to itself */
 
 void cli_options_help(const cli_verb *verb)

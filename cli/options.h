@@ -53,6 +53,8 @@ typedef struct cli_verb {
 
 /** The verb's text of --help, 40 lines at most. */
 void cli_options_help(const cli_verb *verb);
+/** What --path calls a force_path of the session config. */
+const char *cli_path_name(uint32_t path);
 
 /** Read argv[1..argc), argv[0] being the verb. -1: go on; otherwise the exit code, help or a message having been
  *  printed. */
