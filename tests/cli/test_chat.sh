@@ -155,12 +155,14 @@ check "run --var --stop" test "$(cat "$out")" = "Jonas is in the"
 
 # ------------------------------------------------------------------------------------------------- a terminal --
 # terminal ARGS...: the program on a pseudo-terminal; what is written to 3 is typed, $out is the screen. Its exit status
-# goes to a file: script(1) may end before the last line of the screen has reached it.
+# goes to a file: script(1) may end before the last line of the screen has reached it. Ctrl-C reaches the shell that
+# script(1) starts, $SHELL or sh, as well; one without a trap, dash among them, would end before it writes the status.
 terminal() {
     mkfifo "$tmp/keys"
     : >"$out"
     rm -f "$tmp/status"
-    TERM=xterm timeout 120 script -qefc "$bin chat $model $*; echo \$? >$tmp/status" "$out" <"$tmp/keys" >/dev/null 2>&1 &
+    chat="trap : INT; $bin chat $model $*; echo \$? >$tmp/status"
+    TERM=xterm timeout 120 script -qefc "$chat" "$out" <"$tmp/keys" >/dev/null 2>&1 &
     pid=$!
     exec 3>"$tmp/keys"
     rm "$tmp/keys"
