@@ -2,7 +2,8 @@
  * calibrate.c - choosing the threads of decoding: the choice, and the reading that it goes by.
  *
  * The choice sees a clock and a reader and nothing of the machine. The reader walks through a sample of the layers'
- * matrices in a circle, a stretch for each trial, so that no trial finds in a cache what the one before has left there.
+ * matrices in a circle, a stretch for each trial, so that no trial finds in a cache what the one before has left there;
+ * and in strides, so that each meets every kind of matrix: rows of one length may be read at another speed than others.
  */
 #include "engine/decode/calibrate.h"
 
@@ -13,9 +14,10 @@
 
 enum {
     MAX_CANDIDATES = 32,  /* 1 to 8, then a quarter more each, up to 256 */
-    MAX_ROUNDS = 8,
+    MAX_ROUNDS = 16,
     BUDGET_NS = 50 * 1000 * 1000,
-    WITHIN_PERCENT = 3
+    WITHIN_PERCENT = 3,
+    STEADY_PERCENT = 75
 };
 
 static int list_candidates(int32_t n_max, int32_t *out)
@@ -26,29 +28,56 @@ static int list_candidates(int32_t n_max, int32_t *out)
     return n;
 }
 
-einf__thread_choice einf__choose_threads(const einf__meter *meter, int32_t n_max)
+/* The trials of one number of threads, in bytes a nanosecond. */
+typedef struct trials {
+    int32_t n_threads;
+    int n;
+    double rate[MAX_ROUNDS], best;
+} trials;
+
+static void add_trial(trials *t, double rate)
 {
-    int32_t threads[MAX_CANDIDATES];
-    double best[MAX_CANDIDATES] = { 0 }; /* bytes a nanosecond */
-    const int n = list_candidates(n_max, threads);
+    t->rate[t->n++] = rate;
+    if (rate > t->best) t->best = rate;
+}
+
+/* Most trials came near the best. Otherwise the best may be luck: somebody else takes the machine's time by turns. */
+static bool is_steady(const trials *t)
+{
+    int n_near = 0;
+    for (int i = 0; i < t->n; i++) n_near += t->rate[i] * 100 >= t->best * STEADY_PERCENT;
+    return 2 * n_near >= t->n;
+}
+
+/* Rounds of trials, one of each number, until there are enough or the time is over. False: not even one round. */
+static bool run_trials(const einf__meter *meter, trials *all, int n)
+{
     const int64_t start_ns = meter->now_ns(meter->user);
     for (int i = 0; i < MAX_ROUNDS * n; i++) {
         const int64_t before_ns = meter->now_ns(meter->user);
-        if (before_ns - start_ns > BUDGET_NS) {
-            if (i < n) return (einf__thread_choice){ 0, 0 };
-            break;
-        }
-        const double n_bytes = (double)meter->read(meter->user, threads[i % n]);
+        if (before_ns - start_ns > BUDGET_NS) return i >= n;
+        const double n_bytes = (double)meter->read(meter->user, all[i % n].n_threads);
         const int64_t ns = meter->now_ns(meter->user) - before_ns;
-        const double rate = n_bytes / (double)(ns > 0 ? ns : 1);
-        if (rate > best[i % n]) best[i % n] = rate;
+        add_trial(&all[i % n], n_bytes / (double)(ns > 0 ? ns : 1));
     }
+    return true;
+}
+
+einf__thread_choice einf__choose_threads(const einf__meter *meter, int32_t n_max)
+{
+    trials all[MAX_CANDIDATES] = { { 0, 0, { 0 }, 0 } };
+    int32_t threads[MAX_CANDIDATES];
+    const int n = list_candidates(n_max, threads);
+    for (int i = 0; i < n; i++) all[i].n_threads = threads[i];
+    if (!run_trials(meter, all, n)) return (einf__thread_choice){ 0, 0 };
     double most = 0;
-    for (int i = 0; i < n; i++)
-        if (best[i] > most) most = best[i];
+    for (int i = 0; i < n; i++) {
+        if (!is_steady(&all[i])) return (einf__thread_choice){ 0, 0 };
+        if (all[i].best > most) most = all[i].best;
+    }
     int chosen = 0;
-    while (best[chosen] * 100 < most * (100 - WITHIN_PERCENT)) chosen++;
-    return (einf__thread_choice){ threads[chosen], (uint64_t)(best[chosen] * 1e9) };
+    while (all[chosen].best * 100 < most * (100 - WITHIN_PERCENT)) chosen++;
+    return (einf__thread_choice){ threads[chosen], (uint64_t)(all[chosen].best * 1e9) };
 }
 
 /* A thread that wakes for less than a tenth of a millisecond of reading costs more than it brings. */
@@ -90,6 +119,7 @@ typedef struct reading {
     einf__pool *pool;
     const void *zeros;        /* a column of the longest row, in any form */
     int64_t n_pieces;         /* of the sample, as far as it is in memory */
+    int64_t stride;           /* from one piece of the walk to the next; no divisor in common with n_pieces */
     int64_t n_pieces_a_trial;
     int64_t at;               /* where the next trial begins */
     int64_t touch_until_ns;
@@ -167,11 +197,21 @@ static void read_pieces(void *arg, int64_t begin, int64_t end, int32_t i_thread)
     float y[MAX_PIECE_ROWS];
     (void)i_thread;
     for (int64_t i = begin; i < end; i++) {
-        const piece p = find_piece(&r->s, (r->at + i) % r->n_pieces);
+        const piece p = find_piece(&r->s, (r->at + i) % r->n_pieces * r->stride % r->n_pieces);
         const einf__cols x = { .f32 = r->zeros, .q = r->zeros, .d = r->zeros, .sum16 = r->zeros };
         r->kernels->dot[p.w->type](y, p.n_rows, p.rows, p.w->row_bytes, p.n_rows, p.w->n_in, &x, 1);
         (void)atomic_fetch_add_explicit(&r->n_bytes, p.size_bytes, memory_order_relaxed);
     }
+}
+
+static int64_t greatest_divisor(int64_t a, int64_t b)
+{
+    while (b > 0) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
 }
 
 static uint64_t read_with(void *user, int32_t n_threads)
@@ -184,6 +224,14 @@ static uint64_t read_with(void *user, int32_t n_threads)
     return atomic_load_explicit(&r->n_bytes, memory_order_relaxed);
 }
 
+/* A stride that comes by each of n pieces once, and soon by all parts of them: about the golden section of n. */
+static int64_t stride_of(int64_t n)
+{
+    int64_t stride = n * 5 / 8;
+    while (stride > 1 && greatest_divisor(n, stride) > 1) stride--;
+    return stride < 1 ? 1 : stride;
+}
+
 /* How much of the sample can be read without waiting for the file. False: too little. */
 static bool bring_in(reading *r, int32_t n_max)
 {
@@ -193,6 +241,7 @@ static bool bring_in(reading *r, int32_t n_max)
     r->touch_until_ns = now_ns(NULL) + TOUCH_NS;
     einf__pool_run(r->pool, n_all, 8, touch_pieces, r);
     r->n_pieces = atomic_load_explicit(&r->n_touched, memory_order_relaxed);
+    r->stride = stride_of(r->n_pieces);
     const uint64_t for_all = (uint64_t)n_max * TRIAL_BYTES_A_THREAD;
     const uint64_t trial_bytes = for_all > TRIAL_BYTES ? for_all : TRIAL_BYTES;
     r->n_pieces_a_trial = min_i64((int64_t)(trial_bytes / piece_bytes) + 1, r->n_pieces);

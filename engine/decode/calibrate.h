@@ -22,20 +22,21 @@ typedef struct einf__meter {
 } einf__meter;
 
 typedef struct einf__thread_choice {
-    int32_t n_threads;     /* 0: there was no time to try all */
+    int32_t n_threads;     /* 0: there was no time to try all, or no quiet */
     uint64_t bytes_per_s;  /* read by so many threads, at best */
 } einf__thread_choice;
 
 /** The fewest threads, of 1..n_max, that read within 3 % of the best rate. Each number is tried several times within
- *  50 ms, and its best time counts: who else used the machine in between is not asked. */
+ *  50 ms, and its best time counts, for others may use the machine in between; but where more than half of its trials
+ *  stay below three quarters of it, nothing is chosen. */
 einf__thread_choice einf__choose_threads(const einf__meter *meter, int32_t n_max);
 
 /** Threads for weights that are too few to measure: no more than have something to do. */
 int32_t einf__threads_for_small(uint64_t weight_bytes, int32_t n_max);
 
 /** Choose by reading up to 100 MB of the model's weights in the pool, which is acquired and of n_max threads. What is
- *  not in memory is read from the file for 20 ms at most; n_threads is 0 when that was too little to go by, or when
- *  there is no memory for a row of zeros. */
+ *  not in memory is read from the file for 20 ms at most; n_threads is 0 when that was too little to go by, when
+ *  others used the machine meanwhile, or when there is no memory for a row of zeros. */
 einf__thread_choice einf__calibrate_decode(einf__memory *mem, einf__pool *pool, const einf__kernels *kernels,
                                            const einf__config *config, const einf__weights *weights);
 

@@ -18,10 +18,8 @@
 enum {
     SLICE = 8,   /* units whose sums stay in registers */
     WINDOW = 32, /* units of activations held, of all columns together: 14 KiB */
-    /* A row is asked for this many bytes in advance where its units are no larger than PREFETCHED: Q4_K gains 8 % from
-     * memory (Zen 4). Q8_0 would lose 12 % and Q6_K 4 %: fewer instructions a byte leave the hardware's prefetcher far
-     * enough ahead. */
-    AHEAD = 2048,
+    /* Rows of units up to this size are asked for in advance: Q4_K gains 8 % from memory (Zen 4). Q8_0 and Q6_K would
+     * lose 5 to 10: fewer instructions a byte leave the hardware's prefetcher far enough ahead. */
     PREFETCHED = 144
 };
 
@@ -125,13 +123,12 @@ INLINE __m256 fold(__m512 v)
 
 /* y[c * y_stride] = (add: +=) n_units of a row times columns, whose units begin at x. */
 INLINE void multiply_slice(einf__dtype type, int n_cols, float *y, int64_t y_stride, const uint8_t *block,
-                           int64_t n_units, const act_unit *x, bool add)
+                           int64_t n_units, const act_unit *x, bool add, size_t ahead)
 {
     __m512 acc[EINF__MAX_DOT_COLS];
     UNROLL for (int c = 0; c < EINF__MAX_DOT_COLS; c++) acc[c] = _mm512_setzero_ps();
     for (int64_t u = 0; u < n_units; u++, x += n_cols, block += unit_bytes(type)) {
-        UNROLL for (int i = 0; i < PREFETCHED; i += 64)
-            if (unit_bytes(type) <= PREFETCHED) _mm_prefetch((const char *)block + AHEAD + i, _MM_HINT_T0);
+        ask_ahead(block, ahead, (int)unit_bytes(type));
         add_unit(type, n_cols, acc, block, x);
     }
     float sums[EINF__MAX_DOT_COLS];
@@ -142,7 +139,7 @@ INLINE void multiply_slice(einf__dtype type, int n_cols, float *y, int64_t y_str
 /* Units [begin, end) of a row of n_in elements, slice by slice. Blocks that are not a whole unit become one, with zeros
  * behind them, and a slice of their own. */
 INLINE void multiply_row(einf__dtype type, int n_cols, float *y, int64_t y_stride, const uint8_t *row, int64_t n_in,
-                         const act_unit *x, int64_t begin, int64_t end)
+                         const act_unit *x, int64_t begin, int64_t end, size_t ahead)
 {
     uint8_t rest[UNIT_SUBS * sizeof(einf__block_q8_0)];
     for (int64_t u = begin, n = SLICE; u < end; u += n) {
@@ -154,14 +151,17 @@ INLINE void multiply_row(einf__dtype type, int n_cols, float *y, int64_t y_strid
             block = rest;
             n = 1;
         }
-        multiply_slice(type, n_cols, y, y_stride, block, n, x + (u - begin) * n_cols, u > 0);
+        multiply_slice(type, n_cols, y, y_stride, block, n, x + (u - begin) * n_cols, u > 0, ahead);
     }
 }
 
+/* A row that is cut by windows is no stream to the hardware, which brings it at half the speed (14336 elements, Zen 4):
+ * while a piece of one row is multiplied, that of the next is asked for. */
 INLINE void coded_rows(einf__dtype type, int n_cols, float *y, int64_t y_stride, const void *w, size_t row_bytes,
                        int64_t n_rows, int64_t n_in, const einf__cols *x)
 {
     const int64_t window = WINDOW / n_cols / SLICE * SLICE, n_units = (n_in + UNIT - 1) / UNIT;
+    const size_t ahead = n_units > window ? row_bytes : unit_bytes(type) <= PREFETCHED ? AHEAD : 0;
     const einf__cols cols = *x; /* in registers: the stores to y cannot change it */
     act_unit acts[WINDOW];      /* [units of the window, n_cols] */
     for (int64_t begin = 0; begin < n_units; begin += window) {
@@ -171,7 +171,7 @@ INLINE void coded_rows(einf__dtype type, int n_cols, float *y, int64_t y_stride,
                 prepare_unit(type, &acts[(u - begin) * n_cols + c], &cols, c, u * UNIT, n_in);
         for (int64_t r = 0; r < n_rows; r++)
             multiply_row(type, n_cols, y + r, y_stride, (const uint8_t *)w + (size_t)r * row_bytes, n_in, acts, begin,
-                         end);
+                         end, ahead);
     }
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * dot_float_avx2.c - row dots with AVX2 for F32, F16 and BF16 weights, widened to f32 on the way in.
  *
- * One row at a time: it comes from memory as one stream, which the hardware prefetches; two rows side by side come at
- * half the speed (Zen 4). Every product of a row and a column is summed in one order, whatever comes with it: vectors
+ * One row at a time: it comes from memory as one stream; two rows side by side come at half the speed (Zen 4). Every product of a row and a column is summed in one order, whatever comes with it: vectors
  * of eight go to three sums in turn. FMA latency is 4 and two start a cycle, which fewer would leave idle; more would
  * not leave room for four columns.
  */
@@ -15,11 +14,13 @@ INLINE void float_row(einf__dtype type, int n_cols, float *y, int64_t y_stride, 
                       const einf__cols *x)
 {
     const int64_t elem = type == EINF__F32 ? 4 : 2;
+    const size_t ahead = ahead_beside(n_in * (int64_t)sizeof *x->f32);
     __m256 acc[EINF__MAX_DOT_COLS][SUMS];
     UNROLL for (int c = 0; c < n_cols; c++)
         UNROLL for (int s = 0; s < SUMS; s++) acc[c][s] = _mm256_setzero_ps();
     int64_t i = 0;
     for (; i + 8 * SUMS <= n_in; i += 8 * SUMS) {
+        ask_ahead(row + i * elem, ahead, 8 * SUMS * (int)elem);
         UNROLL for (int s = 0; s < SUMS; s++) {
             const __m256 w = load8(type, row + (i + 8 * s) * elem);
             UNROLL for (int c = 0; c < n_cols; c++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * dot_float_avx512.c - row dots with AVX-512 for F32, F16 and BF16 weights, widened to f32 on the way in.
  *
- * One row at a time: it comes from memory as one stream, which the hardware prefetches; two rows side by side come at
- * half the speed (Zen 4), as does a row with prefetches of our own. Every product of a row and a column is summed in
- * one order, whatever comes with it: vectors of 16 go to two sums in turn. Two are enough at the speed of the loads,
- * and with four the loads run so far ahead of one another that the stream comes 10 % slower.
+ * One row at a time: it comes from memory as one stream; two rows side by side come at half the speed (Zen 4). Every
+ * product of a row and a column is summed in one order, whatever comes with it: vectors of 16 go to two sums in turn.
+ * Two are enough at the speed of the loads, and with four the loads run so far ahead of one another that the stream
+ * comes 10 % slower.
  */
 #include "engine/kernels/x86/kernels_avx512.h"
 
@@ -23,11 +23,13 @@ INLINE void float_row(einf__dtype type, int n_cols, float *y, int64_t y_stride, 
                       const einf__cols *x)
 {
     const int64_t elem = type == EINF__F32 ? 4 : 2;
+    const size_t ahead = ahead_beside(n_in * (int64_t)sizeof *x->f32);
     __m512 acc[EINF__MAX_DOT_COLS][SUMS];
     UNROLL for (int c = 0; c < n_cols; c++)
         UNROLL for (int s = 0; s < SUMS; s++) acc[c][s] = _mm512_setzero_ps();
     int64_t i = 0;
     for (; i + 16 * SUMS <= n_in; i += 16 * SUMS) {
+        ask_ahead(row + i * elem, ahead, 16 * SUMS * (int)elem);
         UNROLL for (int s = 0; s < SUMS; s++) {
             const __m512 w = load16(type, row + (i + 16 * s) * elem);
             UNROLL for (int c = 0; c < n_cols; c++)

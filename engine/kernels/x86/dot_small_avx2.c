@@ -52,10 +52,11 @@ typedef struct small_sums {
 
 /* Blocks [i, i + n) of a row, n <= GROUP; the first is at `block`. */
 INLINE void add_group(einf__dtype type, int n_cols, small_sums *s, const uint8_t *block, const einf__cols *x, int64_t i,
-                      int n)
+                      int n, size_t ahead)
 {
     const int64_t step = small_bytes(type);
     const __m256 d = group_halves(block, step, n);
+    ask_ahead(block, ahead, GROUP * (int)step);
     float scale[EINF__MAX_DOT_COLS][GROUP]; /* d times the activations', by column and block */
     UNROLL for (int c = 0; c < n_cols; c++) {
         const __m256 dx = _mm256_maskload_ps(x->d + c * x->d_stride + i, first_lanes(n));
@@ -82,13 +83,16 @@ INLINE void small_rows(einf__dtype type, int n_cols, float *y, int64_t y_stride,
 {
     const int64_t n_blocks = n_in / 32, step = small_bytes(type);
     const einf__cols cols = *x; /* in registers: the stores to y cannot change it */
+    const size_t ahead = ahead_beside(n_in);
     for (int64_t r = 0; r < n_rows; r++) {
         const uint8_t *row = (const uint8_t *)w + (size_t)r * row_bytes;
         small_sums s;
         UNROLL for (int c = 0; c < n_cols; c++) s.acc[c][0] = s.acc[c][1] = _mm256_setzero_ps();
         int64_t i = 0;
-        for (; i + GROUP <= n_blocks; i += GROUP) add_group(type, n_cols, &s, row + i * step, &cols, i, GROUP);
-        if (i < n_blocks) add_group(type, n_cols, &s, row + i * step, &cols, i, (int)(n_blocks - i));
+        for (; i + GROUP <= n_blocks; i += GROUP)
+            add_group(type, n_cols, &s, row + i * step, &cols, i, GROUP, ahead);
+        if (i < n_blocks)
+            add_group(type, n_cols, &s, row + i * step, &cols, i, (int)(n_blocks - i), ahead);
         UNROLL for (int c = 0; c < n_cols; c++)
             y[c * y_stride + r] = sum8(_mm256_add_ps(s.acc[c][0], s.acc[c][1]));
     }

@@ -59,12 +59,14 @@ INLINE void super_rows(einf__dtype type, int n_cols, float *y, int64_t y_stride,
                        int64_t n_rows, int64_t n_in, const einf__cols *x)
 {
     const einf__cols cols = *x; /* in registers: the stores to y cannot change it */
+    const size_t ahead = ahead_beside(n_in);
     for (int64_t r = 0; r < n_rows; r++) {
         const uint8_t *block = (const uint8_t *)w + (size_t)r * row_bytes;
         __m256 acc[EINF__MAX_DOT_COLS];
         UNROLL for (int c = 0; c < n_cols; c++) acc[c] = _mm256_setzero_ps();
         for (int64_t i = 0; i < n_in; i += 256, block += super_bytes(type)) {
             const super s = super_open(type, block);
+            ask_ahead(block, ahead, (int)super_bytes(type));
             add_half(type, n_cols, 0, acc, &s, block, &cols, i);
             add_half(type, n_cols, 1, acc, &s, block, &cols, i);
             const float factor = super_has_mins(type) ? s.min_factor : -(float)super_bias(type) * s.d;

@@ -44,6 +44,23 @@ INLINE __m128i load128(const void *p)
     return _mm_loadu_si128(p);
 }
 
+/* How far in advance a row dot asks for its row. A column of more than 8 KiB no longer stays in L1 beside the row: both
+ * then come from L2, which hides the row's stream from the hardware's prefetcher, and the row comes at half to three
+ * quarters of the speed (Zen 4). Asked for 4 KiB early, into L2, it comes at full speed; later, or into L1, gains little.
+ * Where the column does stay, asking would cost a tenth: 0, the line that is read anyway. */
+enum { AHEAD = 4096 };
+
+INLINE size_t ahead_beside(int64_t column_bytes)
+{
+    return column_bytes > 8192 ? AHEAD : 0;
+}
+
+/* The lines of n bytes, `ahead` of p, are asked for into L2. Nothing is read, whatever is there. */
+INLINE void ask_ahead(const uint8_t *p, size_t ahead, int n)
+{
+    UNROLL for (int i = 0; i < n; i += 64) _mm_prefetch((const char *)p + ahead + i, _MM_HINT_T1);
+}
+
 INLINE uint16_t load_u16(const void *p)
 {
     uint16_t u;

@@ -55,8 +55,8 @@ INLINE __m512 exp_negative16(__m512 x)
 {
     const __m512 lowest = _mm512_set1_ps(-87.33654f);
     const __mmask16 inside = _mm512_cmp_ps_mask(x, lowest, _CMP_NLT_UQ);
-    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)),
-                                          _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m512 shift = _mm512_set1_ps(12582912.0f); /* 1.5 * 2^23: what is added to it is rounded to an integer */
+    const __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(1.44269504f), shift), shift);
     __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x); /* exact: 9 bits of ln 2 */
     r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
     __m512 p = _mm512_set1_ps(1.9875691500e-4f);

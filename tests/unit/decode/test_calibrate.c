@@ -6,19 +6,21 @@
 
 #include "tests/unit/decode/decode_fixture.h"
 
-/* A machine that reads rate[n] bytes a nanosecond with n threads; while the clock is below slow_until_ns, a tenth. */
+/* A machine that reads rate[n] bytes a nanosecond with n threads; while the clock is below slow_until_ns, a tenth, but
+ * in every quiet_every-th trial, if that is not 0. */
 typedef struct machine {
     double rate[257];
     uint64_t trial_bytes;
     int64_t now_ns, slow_until_ns;
-    int n_trials, n_of[257];
+    int n_trials, quiet_every, n_of[257];
 } machine;
 
 static uint64_t fake_read(void *user, int32_t n_threads)
 {
     machine *m = user;
     assert_in_range(n_threads, 1, 256);
-    const double rate = m->rate[n_threads] * (m->now_ns < m->slow_until_ns ? 0.1 : 1.0);
+    const bool quiet = m->now_ns >= m->slow_until_ns || (m->quiet_every && m->n_trials % m->quiet_every == 0);
+    const double rate = m->rate[n_threads] * (quiet ? 1.0 : 0.1);
     m->now_ns += (int64_t)((double)m->trial_bytes / rate);
     m->n_trials++;
     m->n_of[n_threads]++;
@@ -57,7 +59,7 @@ static void test_fewest_within_three_percent(void **state)
     }
 }
 
-/* Somebody else uses the machine for a while: the best time of each number counts. */
+/* Somebody else uses the machine for a while: the best time of each number counts. All the time: none does. */
 static void test_disturbed(void **state)
 {
     (void)state;
@@ -65,6 +67,8 @@ static void test_disturbed(void **state)
     m.slow_until_ns = 10 * 1000 * 1000; /* the whole of the first round's first trial, and into the second's */
     assert_int_equal(choose(&m, 2).n_threads, 2);
     assert_true(m.n_of[1] >= 2 && m.n_of[2] >= 2);
+    m = (machine){ .rate = { 0, 10, 20 }, .slow_until_ns = INT64_MAX, .quiet_every = 5 };
+    assert_int_equal(choose(&m, 2).n_threads, 0);
 }
 
 static void test_time_is_bounded(void **state)
@@ -78,7 +82,7 @@ static void test_time_is_bounded(void **state)
     assert_int_equal(m.n_trials, 1);
     m = (machine){ .rate = { 0, 1e6, 1e6 } }; /* a clock that hardly moves ends it as well */
     assert_int_equal(choose(&m, 2).n_threads, 1);
-    assert_int_equal(m.n_trials, 16);
+    assert_int_equal(m.n_trials, 32);
     m = (machine){ .trial_bytes = 1, .rate = { 0, 1e6, 1e6 } }; /* or that stands still */
     assert_int_equal(choose(&m, 2).n_threads, 1);
 }
