@@ -131,7 +131,7 @@ static void call_panel_mul(void *user, int i_thread)
 /* A type that can be packed to a form without more loss than it has. */
 static einf__dtype type_for(einf__panel_form form)
 {
-    return form == EINF__PANEL_32 ? EINF__Q8_0 : EINF__Q4_K;
+    return form == EINF__PANEL_32 ? EINF__Q8_0 : form == EINF__PANEL_16 ? EINF__Q6_K : EINF__Q4_K;
 }
 
 /* Memory: as many strips as lie in L2, the tile, the product. */
@@ -218,6 +218,63 @@ static void add_float(kern_list *list, const kern_case *like, bench_call_fn call
     else snprintf(k->shape, sizeof k->shape, "L2");
 }
 
+/* ------------------------------------------------------------------------------------------------- halves -- */
+
+/* Where a case has its panel, columns and sums. */
+typedef struct half_memory {
+    float *out, *row_scale, *col_scale;
+    uint16_t *panel, *cols;
+} half_memory;
+
+enum {
+    HALF_GROUPS = FLOAT_DEPTH / EINF__F16_GROUP,
+    HALF_OUT = EINF__PANEL_MAX_ROWS * FLOAT_COLS,
+    HALF_FLOATS = HALF_OUT + EINF__PANEL_MAX_ROWS + FLOAT_COLS * HALF_GROUPS,
+    HALF_BYTES = HALF_FLOATS * 4 + (EINF__PANEL_MAX_ROWS + FLOAT_COLS) * FLOAT_DEPTH * 2
+};
+
+static half_memory half_memory_of(const kern_case *k)
+{
+    uint16_t *panel = (uint16_t *)(void *)(k->out + HALF_FLOATS);
+    return (half_memory){ k->out, k->out + HALF_OUT, k->out + HALF_OUT + EINF__PANEL_MAX_ROWS, panel,
+                          panel + EINF__PANEL_MAX_ROWS * FLOAT_DEPTH };
+}
+
+static void call_pack_f16(void *user, int i_thread)
+{
+    const kern_case *k = user;
+    const half_memory m = half_memory_of(k);
+    (void)i_thread;
+    k->k->pack_f16(m.panel, m.row_scale, kern_inputs_get()->x, FLOAT_DEPTH, k->k->half_mr, FLOAT_DEPTH);
+}
+
+static void call_mul_f16(void *user, int i_thread)
+{
+    const kern_case *k = user;
+    const half_memory m = half_memory_of(k);
+    const einf__halves cols = { m.cols, m.col_scale, FLOAT_DEPTH, HALF_GROUPS };
+    (void)i_thread;
+    k->k->mul_f16(m.out, k->k->half_mr, m.panel, m.row_scale, FLOAT_DEPTH, &cols, k->n_cols, false);
+}
+
+static void add_half(kern_list *list, const kern_case *like, bench_call_fn call)
+{
+    kern_case *k = kern_list_add(list, like);
+    const bool packs = call == call_pack_f16;
+    if (!k || !give_memory(list, k, HALF_BYTES)) return;
+    k->out = (float *)(void *)k->memory;
+    k->n_cols = packs ? 0 : FLOAT_COLS;
+    k->c.call = call;
+    k->unit = packs ? "weights_per_cycle" : "mac_per_cycle";
+    k->roof = packs ? KERN_NO_ROOF : KERN_ROOF_F16;
+    k->c.work = (double)k->k->half_mr * FLOAT_DEPTH * (packs ? 1 : FLOAT_COLS);
+    if (packs) snprintf(k->shape, sizeof k->shape, "L2");
+    else snprintf(k->shape, sizeof k->shape, "%d columns, L2", (int)FLOAT_COLS);
+    const half_memory m = half_memory_of(k);
+    call_pack_f16(k, 0);
+    k->k->quantize_f16(m.cols, m.col_scale, kern_inputs_get()->x, FLOAT_COLS * FLOAT_DEPTH);
+}
+
 void kern_add_matrix_cases(kern_list *list, const kern_case *like, const kern_wish *wish, bench_peaks *peaks)
 {
     const int slot = like->slot;
@@ -226,6 +283,8 @@ void kern_add_matrix_cases(kern_list *list, const kern_case *like, const kern_wi
     else if (slot >= EINF__SLOT_dot) add_dots(list, like, wish, peaks);
     else if (slot == EINF__SLOT_pack_f32) add_float(list, like, call_pack_f32, 0, 0);
     else if (slot == EINF__SLOT_gemm_f32) add_float(list, like, call_gemm_f32, GEMM_ROWS, FLOAT_COLS);
+    else if (slot == EINF__SLOT_pack_f16) add_half(list, like, call_pack_f16);
+    else if (slot == EINF__SLOT_mul_f16) add_half(list, like, call_mul_f16);
     else if (slot == EINF__SLOT_mul_f32) {
         add_float(list, like, call_mul_f32, like->k->float_mr, FLOAT_COLS);
         add_float(list, like, call_mul_f32, like->k->float_mr, 4);

@@ -52,6 +52,7 @@ static void call_row(void *user, int i_thread)
     switch (c->slot) {
     case EINF__SLOT_quantize_q8: k->quantize_q8(to.q, to.d, to.sum16, x, KERN_N_ROW); break;
     case EINF__SLOT_quantize_tile: k->quantize_tile(&tile, x, KERN_N_ROW, tile.n_cols, KERN_N_ROW, c->variant); break;
+    case EINF__SLOT_quantize_f16: k->quantize_f16(to.half, to.d, x, KERN_N_ROW); break;
     case EINF__SLOT_rms_norm: k->rms_norm(to.y, x, x2, KERN_N_ROW, 1e-6f); break;
     case EINF__SLOT_add: k->add(to.y, x, KERN_N_ROW); break;
     case EINF__SLOT_swiglu: k->swiglu(to.y, x, x2, KERN_N_ROW); break;
@@ -116,7 +117,9 @@ void kern_add_row_cases(kern_list *list, const kern_case *like)
     switch (like->slot) {
     case EINF__SLOT_gemm_f32:
     case EINF__SLOT_pack_f32:
-    case EINF__SLOT_mul_f32: return;
+    case EINF__SLOT_mul_f32:
+    case EINF__SLOT_pack_f16:
+    case EINF__SLOT_mul_f16: return;
     case EINF__SLOT_attend_f16:
     case EINF__SLOT_attend_f32:
     case EINF__SLOT_attend_q8_0: add_attends(list, like); return;

@@ -19,6 +19,7 @@ const bench_rung bench_rungs[BENCH_N_RUNGS] = {
     { "avx512", BENCH_CPU_AVX512, EINF_CPU_AVX2 },
     { "vnni512", BENCH_CPU_AVX512 | EINF_CPU_VNNI512, BENCH_CPU_AVX512 },
     { "neon", EINF_CPU_NEON, 0 },
+    { "fp16", EINF_CPU_NEON | EINF_CPU_FP16, EINF_CPU_NEON },
     { "dotprod", BENCH_CPU_DOTPROD, EINF_CPU_NEON },
     { "i8mm", BENCH_CPU_DOTPROD | EINF_CPU_I8MM, BENCH_CPU_DOTPROD },
 };

@@ -12,9 +12,9 @@ typedef struct bench_rung {
     uint32_t below; /* of the rung beneath */
 } bench_rung;
 
-enum { BENCH_N_RUNGS = 8 };
+enum { BENCH_N_RUNGS = 9 };
 extern const bench_rung bench_rungs[BENCH_N_RUNGS];
-#define BENCH_RUNG_NAMES "ref, avx2, avxvnni, avx512, vnni512, neon, dotprod, i8mm"
+#define BENCH_RUNG_NAMES "ref, avx2, avxvnni, avx512, vnni512, neon, fp16, dotprod, i8mm"
 
 /** NULL: there is none of that name. */
 const bench_rung *bench_rung_named(const char *name);

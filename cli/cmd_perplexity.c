@@ -138,6 +138,7 @@ static int open_session(job *j, contestant *c)
     if (c == &j->base && j->engine->options->base_exact) {
         config.exact = 1;
         config.force_path = 0;
+        config.float_sum = EINF_FLOAT_SUM_F32;
     }
     if (einf_session_create(c->model, &config, &c->session, &err) != EINF_OK) return cli_print_error(&err, NULL);
     c->logits = malloc((size_t)j->max_rows * j->n_vocab * sizeof *c->logits);

@@ -13,11 +13,14 @@ static void print_row(const char *what, uint64_t size_bytes, const char *note)
     printf("  %-10s %10s  %s\n", what, cli_size_text(size_bytes, size, sizeof size), note);
 }
 
+/* As they will be on this CPU, whatever was asked for. */
+static const char *float_sum_name(const einf_plan *p) { return p->float_sum == EINF_FLOAT_SUM_F16 ? "f16" : "f32"; }
+
 static void print_table(const cli_options *o, const einf_plan *p, const cli_threads *t, bool fits)
 {
     char limit[32], decode[64] = "as many as help, measured when it begins";
     if (t->n_decode) snprintf(decode, sizeof decode, "%d", (int)t->n_decode);
-    printf("%s, context %u, KV %s\n", o->model, (unsigned)p->n_ctx, cli_kv_name(o));
+    printf("%s, context %u, KV %s, float sums %s\n", o->model, (unsigned)p->n_ctx, cli_kv_name(o), float_sum_name(p));
     printf("threads %d, for decoding %s\n", (int)t->n, decode);
     if (p->weights_mapped_bytes)
         print_row("weights", p->weights_mapped_bytes, "file pages, shared with other processes, given back at need");
@@ -41,6 +44,7 @@ static int print_json(const cli_options *o, const einf_plan *p, const cli_thread
     if (!object) return cli_fail_nomem();
     cli_json_count(object, "n_ctx", p->n_ctx);
     cJSON_AddStringToObject(object, "kv", cli_kv_name(o));
+    cJSON_AddStringToObject(object, "float_sum", float_sum_name(p));
     cli_json_threads(object, t);
     cli_json_count(object, "weights_mapped_bytes", p->weights_mapped_bytes);
     cli_json_count(object, "weights_private_bytes", p->weights_private_bytes);

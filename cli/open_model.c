@@ -99,6 +99,7 @@ einf_session_config cli_session_config(const cli_engine *e)
     c.exact = o->exact;
     c.deterministic = o->deterministic;
     c.force_path = (int32_t)o->path;
+    c.float_sum = (int32_t)o->float_sum;
     c.cancel = e->cancel;
     return c;
 }

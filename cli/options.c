@@ -67,6 +67,8 @@ static const option_row rows[] = {
     { "max-tokens", 'n', "N", ANSWERS, OPT_U32, AT(max_tokens), 1, MAX_INT, "stop after N tokens; default: the end" },
     { "ctx", 'c', "N", MODELS, OPT_U32, AT(ctx), 1, MAX_INT, "context; default: 4096, or less if trained so" },
     { "kv", 0, "f16|f32|q8_0", MODELS | VERB_DOCTOR, OPT_CHOICE, AT(kv), 0, 0, "type of the KV cache; default: f16" },
+    { "float-sum", 0, "f32|f16", MODELS, OPT_CHOICE, AT(float_sum), 0, 0,
+      "of float weights in prefill; f16 is faster on ARM" },
     { "deterministic", 0, NULL, MODELS, OPT_FLAG, AT(deterministic), 0, 0,
       "the same bits for any number of threads, batches and calls" },
     { "load-state", 0, "FILE", VERB_RUN, OPT_TEXT, AT(load_state), 0, 0,
@@ -110,7 +112,7 @@ enum { LEFT_COLS = 29 }; /* of options; one that is longer has a line to itself 
 
 void cli_options_help(const cli_verb *verb)
 {
-    printf("usage: edgeinfer %s %s\n%s\n\noptions:\n", verb->name, verb->usage, verb->about);
+    printf("usage: edgeinfer %s %s\n%s\noptions:\n", verb->name, verb->usage, verb->about);
     for (int i = 0; i < N_ROWS; i++) {
         char left[96], letter[8] = "    ";
         if (!(rows[i].verbs & verb->bit)) continue;

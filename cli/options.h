@@ -35,7 +35,7 @@ typedef struct cli_options {
     uint32_t max_tokens, ctx, threads, threads_decode, top_k, chunks;
     uint64_t seed, ram_limit_bytes;
     double temp, top_p, min_p, repeat_penalty;
-    uint32_t kv, mode, path;  /* EINF_KV_*, EINF_MODE_*, force_path */
+    uint32_t kv, mode, path, float_sum; /* EINF_KV_*, EINF_MODE_*, force_path, EINF_FLOAT_SUM_* */
     bool json, quiet, verbose, help;
     bool raw, ignore_eos, special, bos, exact, base_exact, deterministic, tensors, all, any_pretokenizer;
 } cli_options;

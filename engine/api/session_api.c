@@ -89,6 +89,7 @@ einf_status einf_session_plan(const einf_model *m, const einf_session_config *co
     const uint64_t used = atomic_load(&m->rt->memory.used_bytes);
     const uint64_t free_bytes = limit > used ? limit - used : 0;
     out->n_ctx_fits = p.n_ctx;
+    out->float_sum = p.f16_sums && m->rt->kernels.fast_halves ? EINF_FLOAT_SUM_F16 : EINF_FLOAT_SUM_F32;
     if (count.used_bytes <= free_bytes) return EINF_OK;
     out->n_ctx_fits = largest_ctx(m, &p, free_bytes);
     return einf__fail(err, EINF_E_LIMIT, EINF_NO_OFFSET, "ram_limit_bytes",
@@ -144,6 +145,9 @@ einf_status einf_session_create(einf_model *m, const einf_session_config *config
         einf__log(m->rt, EINF_LOG_WARNING,
                   "n_ctx %u is more than the %u the model was trained with; answers may degrade", p.n_ctx,
                   m->config.n_ctx_train);
+    if (config && config->float_sum != plan.float_sum)
+        einf__log(m->rt, EINF_LOG_WARNING, "float_sum F16: sums are F32 all the same, %s",
+                  p.f16_sums ? "this CPU has no arithmetic on halves that is used" : "as the rest of the config wants");
     *out = s;
     return EINF_OK;
 }

@@ -52,6 +52,9 @@ einf_status einf__session_params_resolve(const einf_session_config *config, cons
         return einf__fail_arg(err, "deterministic", "deterministic is %d, expected 0 or 1", c.deterministic);
     if (c.deterministic && c.force_path >= EINF__PATH_PANELS)
         return einf__fail_arg(err, "force_path", "force_path %d and deterministic exclude each other", c.force_path);
+    if (c.float_sum < EINF_FLOAT_SUM_F32 || c.float_sum > EINF_FLOAT_SUM_F16)
+        return einf__fail_arg(err, "float_sum", "float_sum is %d, expected EINF_FLOAT_SUM_F32 or EINF_FLOAT_SUM_F16",
+                              c.float_sum);
     if (c.n_checkpoints > MAX_CHECKPOINTS)
         return einf__fail_arg(err, "n_checkpoints", "n_checkpoints is %u, at most %d is possible", c.n_checkpoints,
                               (int)MAX_CHECKPOINTS);
@@ -66,6 +69,8 @@ einf_status einf__session_params_resolve(const einf_session_config *config, cons
         .kv_type = kv_type,
         .exact = c.exact != 0,
         .deterministic = c.deterministic != 0,
+        .f16_sums = c.float_sum == EINF_FLOAT_SUM_F16 && !c.exact && !c.deterministic &&
+                    c.force_path != EINF__PATH_ROWS,
         /* panels sum in another order than rows, and AUTO goes by the number of columns */
         .path = c.deterministic ? EINF__PATH_ROWS : (einf__path)c.force_path,
         .n_threads = n_threads,
@@ -99,7 +104,8 @@ void einf__session_lay_out(einf__arena *a, const einf__kernels *kernels, const e
     einf__kv_lay_out(a, c, p->n_ctx, p->kv_type, &out->kv);
     bytes->kv = a->used_bytes - start;
 
-    out->compute = (einf__compute){ .kernels = kernels, .path = p->path, .exact = p->exact };
+    out->compute = (einf__compute){ .kernels = kernels, .path = p->path, .exact = p->exact,
+                                    .f16_sums = p->f16_sums && kernels->fast_halves };
     einf__compute_lay_out(a, &out->compute, p->n_threads, p->n_batch, (int64_t)widest(c));
     einf__attention_lay_out(a, &out->compute, p->n_threads, most_heads(c), c->k_dim, c->v_dim);
     const einf__acts_room room = einf__acts_room_of(&out->compute, p->n_batch);

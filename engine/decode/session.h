@@ -20,6 +20,7 @@ typedef struct einf__session_params {
     uint32_t n_ctx, n_batch, n_checkpoints;
     einf__dtype kv_type;
     bool exact, deterministic;
+    bool f16_sums; /* asked for, and nothing else in the config excludes them; a CPU may */
     einf__path path;
     int32_t n_threads;
 } einf__session_params;

@@ -15,6 +15,7 @@ einf__acts_room einf__acts_room_of(const einf__compute *c, int64_t max_cols)
 {
     einf__acts_room room = { .cols = max_cols };
     const bool rows = c->path == EINF__PATH_ROWS, strips = c->path >= EINF__PATH_PANELS && c->path != EINF__PATH_FLOATS;
+    if (c->f16_sums && !c->exact && !rows) room.half_cols = max_cols;
     if (c->exact || c->path == EINF__PATH_FLOATS) return room;
     if (!strips) room.row_cols = rows ? max_cols : einf__min_i64(max_cols, MAX_ROW_COLS);
     if (!rows) room.tile_cols = max_cols + EINF__PANEL_MAX_COLS; /* the last tile is rounded up */
@@ -25,6 +26,7 @@ einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, const einf__acts
 {
     const uint64_t w = (uint64_t)max_width, n = (uint64_t)room->cols;
     const uint64_t n_row = (uint64_t)room->row_cols, n_tile = (uint64_t)room->tile_cols;
+    const uint64_t n_half = (uint64_t)room->half_cols;
     if (w > UINT32_MAX) a->failed = true; /* below that the element sizes cannot overflow */
     einf__acts *acts = EINF__CARVE(a, einf__acts, 1);
     float *f32 = einf__arena_take(a, n, w * sizeof(float));
@@ -35,9 +37,13 @@ einf__acts *einf__acts_carve(einf__arena *a, int64_t max_width, const einf__acts
     float *tile_d = einf__arena_take(a, n_tile, w / 32 * sizeof(float));
     int32_t *tile_start = einf__arena_take(a, n_tile, w / 32 * sizeof(int32_t));
     float *tile_dsum = einf__arena_take(a, n_tile, w / 32 * sizeof(float));
+    const int64_t halved = a->failed ? 0 : max_width;
+    uint16_t *half = einf__arena_take(a, n_half, (uint64_t)einf__half_stride(halved) * sizeof(uint16_t));
+    float *half_scale = einf__arena_take(a, n_half, (uint64_t)einf__half_groups(halved) * sizeof(float));
     if (!acts || a->failed) return NULL;
     *acts = (einf__acts){ .f32 = f32, .q = q, .d = d, .sum16 = sum16, .tile_q = tile_q, .tile_d = tile_d,
-                          .tile_start = tile_start, .tile_dsum = tile_dsum, .room = *room };
+                          .tile_start = tile_start, .tile_dsum = tile_dsum, .half = half, .half_scale = half_scale,
+                          .room = *room };
     acts->room.width = max_width;
     return acts;
 }
@@ -57,6 +63,7 @@ unsigned einf__form_read(const einf__compute *c, const einf__matrix *w, int64_t 
 {
     const einf__how how = einf__how_of(c, w->type, n_cols);
     if (c->exact || how == EINF__BY_FLOATS) return EINF__ACTS_F32;
+    if (how == EINF__BY_HALVES) return EINF__ACTS_F16;
     if (how == EINF__BY_DOTS) return einf__dtype_get(w->type)->acts;
     const int32_t group = strip_group(c, w, n_cols);
     return group == 128 ? EINF__ACTS_TILES_128 : group == 64 ? EINF__ACTS_TILES_64 : EINF__ACTS_TILES_32;
@@ -87,6 +94,11 @@ void einf__acts_quantize(const einf__kernels *k, einf__acts *a, const float *x, 
             const int64_t at = j * a->width + begin;
             k->quantize_q8(a->q + at, a->d + at / 32, a->sum16 + at / 16, x + at, n);
         }
+    }
+    for (int64_t j = col; (a->forms & EINF__ACTS_F16) && j < col_end; j++) {
+        const int64_t at = j * einf__half_stride(a->width) + begin;
+        const int64_t group = j * einf__half_groups(a->width) + begin / EINF__F16_GROUP;
+        k->quantize_f16(a->half + at, a->half_scale + group, x + j * a->width + begin, n);
     }
     if (!(a->forms & EINF__ACTS_TILES)) return;
     for (int64_t j = col; j < col_end; j += k->panel_shape.nr) {

@@ -9,10 +9,10 @@
 
 #include "engine/kernels/verbs.h"
 
-/* Columns of one width in up to three forms, packed by the width they have now: f32, int8 by columns (what row dots
- * read) and int8 by tiles (what strips meet). The f32 form has its memory whichever is filled: columns are prepared as
- * f32 before they become int8, and a linear_glu accumulates there. The others have room for as many columns as ever
- * ask for them. */
+/* Columns of one width in up to four forms, packed by the width they have now: f32, int8 by columns (what row dots
+ * read), int8 by tiles (what strips meet) and halves. The f32 form has its memory whichever is filled: columns are
+ * prepared as f32 before they become another, and a linear_glu accumulates there. The others have room for as many
+ * columns as ever ask for them. */
 struct einf__acts {
     float *f32;            /* [n_cols, width] */
     int8_t *q;             /* [n_cols, width] */
@@ -22,6 +22,8 @@ struct einf__acts {
     float *tile_d;         /* and so it does here, where a column is width / group long */
     int32_t *tile_start;
     float *tile_dsum;
+    uint16_t *half;        /* [n_cols, einf__half_stride(width)] */
+    float *half_scale;     /* [n_cols, einf__half_groups(width)] */
     einf__acts_room room;
     int64_t width, n_cols; /* of what is in the buffer now */
     unsigned forms;        /* EINF__ACTS_*: which of them are filled */
@@ -32,7 +34,8 @@ enum {
     EINF__ACTS_TILES_32 = 4,
     EINF__ACTS_TILES_64 = 8,
     EINF__ACTS_TILES_128 = 16,
-    EINF__ACTS_TILES = EINF__ACTS_TILES_32 | EINF__ACTS_TILES_64 | EINF__ACTS_TILES_128
+    EINF__ACTS_TILES = EINF__ACTS_TILES_32 | EINF__ACTS_TILES_64 | EINF__ACTS_TILES_128,
+    EINF__ACTS_F16 = 32
 };
 
 /** Group size of the tiles among the forms; 0: there are none. */
@@ -43,12 +46,25 @@ static inline int32_t einf__tiles_group(unsigned forms)
     return forms & EINF__ACTS_TILES_32 ? 32 : 0;
 }
 
+/** The elements that become int8 or halves together: what is quantised begins at a multiple of them. */
+static inline int64_t einf__forms_unit(unsigned forms)
+{
+    const int64_t tiles = einf__tiles_group(forms), unit = forms & EINF__ACTS_F16 ? EINF__F16_GROUP : 32;
+    return tiles > unit ? tiles : unit;
+}
+
+/** Columns of halves are a cache line farther apart than they are long: eight are read side by side, and where their
+ *  distance was a power of two they would share the few places that an L1 has for such addresses. */
+static inline int64_t einf__half_stride(int64_t width) { return width + 32; }
+static inline int64_t einf__half_groups(int64_t width) { return (width + EINF__F16_GROUP - 1) / EINF__F16_GROUP; }
+
 /** Say what the buffer is about to be filled with. */
 static inline void einf__acts_begin(einf__acts *a, int64_t width, int64_t n_cols, unsigned forms)
 {
     assert(width <= a->room.width && n_cols <= a->room.cols);
     assert(!(forms & EINF__ACTS_Q8) || (width % 32 == 0 && n_cols <= a->room.row_cols));
     assert(!(forms & EINF__ACTS_TILES) || (width % einf__tiles_group(forms) == 0 && n_cols <= a->room.tile_cols));
+    assert(!(forms & EINF__ACTS_F16) || n_cols <= a->room.half_cols);
     a->width = width;
     a->n_cols = n_cols;
     a->forms = forms;
@@ -67,6 +83,17 @@ static inline einf__cols einf__acts_cols(const einf__acts *a, unsigned form, int
                          .d_stride = a->width / 32 };
 }
 
+/** Columns [col, ..) as halves, from element `begin` on, a multiple of EINF__F16_GROUP. */
+static inline einf__halves einf__acts_halves(const einf__acts *a, int64_t col, int64_t begin)
+{
+    assert((a->forms & EINF__ACTS_F16) != 0);
+    const int64_t stride = einf__half_stride(a->width), groups = einf__half_groups(a->width);
+    return (einf__halves){ .x = a->half + col * stride + begin,
+                           .scale = a->half_scale + col * groups + begin / EINF__F16_GROUP,
+                           .stride = stride,
+                           .scale_stride = groups };
+}
+
 /** The tile of columns [col, ..), from element `begin` on; col a multiple of nr, begin of the group. */
 static inline einf__tile einf__acts_tile(const einf__acts *a, const einf__panel_shape *s, int64_t col, int64_t begin)
 {
@@ -80,9 +107,9 @@ static inline einf__tile einf__acts_tile(const einf__acts *a, const einf__panel_
                          .n_cols = (int32_t)n_cols };
 }
 
-/** Elements [begin, begin + n) of columns [col, col_end) to the int8 forms that are asked for. x: of the buffer's width
- *  and all its columns. begin, n: multiples of the group. For tiles, col is a multiple of nr, and so is col_end or it
- *  is n_cols. */
+/** Elements [begin, begin + n) of columns [col, col_end) to the int8 forms and halves that are asked for. x: of the
+ *  buffer's width and all its columns. begin: a multiple of einf__forms_unit; so is n, or it goes to the end. For
+ *  tiles, col is a multiple of nr, and so is col_end or it is n_cols. */
 void einf__acts_quantize(const einf__kernels *k, einf__acts *a, const float *x, int64_t col, int64_t col_end,
                          int64_t begin, int64_t n);
 
@@ -90,11 +117,12 @@ void einf__acts_quantize(const einf__kernels *k, einf__acts *a, const float *x, 
 typedef enum einf__how {
     EINF__BY_DOTS,   /* row dots on the file's blocks; in exact mode on de-quantised rows */
     EINF__BY_STRIPS, /* packed to int8 strips, against tiles */
-    EINF__BY_FLOATS  /* de-quantised to panels, against f32 columns */
+    EINF__BY_FLOATS, /* de-quantised to panels, against f32 columns */
+    EINF__BY_HALVES  /* floats packed to panels of halves, against columns of halves */
 } einf__how;
 einf__how einf__how_of(const einf__compute *c, einf__dtype type, int64_t n_cols);
 /** What a type is packed to when its columns are tiles of that group. */
-einf__panel_form einf__strip_form(einf__dtype type, int32_t group);
+einf__panel_form einf__strip_form(const einf__kernels *k, einf__dtype type, int32_t group);
 /** The form of activations that a matrix reads of so many columns. */
 unsigned einf__form_read(const einf__compute *c, const einf__matrix *w, int64_t n_cols);
 

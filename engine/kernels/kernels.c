@@ -17,6 +17,7 @@ void einf__kernels_init_ref(einf__kernels *k)
     einf__install_dot_ref(k);
     einf__install_rows_ref(k);
     einf__install_gemm_ref(k);
+    einf__install_halves_ref(k);
     einf__install_panel_ref(k);
     einf__install_attend_ref(k);
 }
@@ -43,9 +44,11 @@ static void init_isa(einf__kernels *k, uint32_t cpu)
     einf__kernels_init_avx512(k);
     if (cpu & EINF_CPU_VNNI512) einf__kernels_init_vnni512(k);
 #elif defined(__aarch64__)
-    /* Every aarch64: Cortex-A53 and A72 (Raspberry Pi 3 and 4). Dot products: Cortex-A76 (Raspberry Pi 5, 2018 on). */
+    /* Every aarch64: Cortex-A53 and A72 (Raspberry Pi 3 and 4). Arithmetic on halves, and dot products: Cortex-A76
+     * (Raspberry Pi 5, 2018 on). */
     if (!(cpu & EINF_CPU_NEON)) return;
     einf__kernels_init_neon(k);
+    if (cpu & EINF_CPU_FP16) einf__kernels_init_fp16(k);
     if (!(cpu & EINF_CPU_DOTPROD)) return;
     einf__kernels_init_dotprod(k);
     /* int8 matrix products: Cortex-X2, Neoverse V1, Apple M2 (2021 on). */
@@ -82,6 +85,8 @@ const char *einf__kernel_slot_name(int slot)
         [EINF__SLOT_panel_mul + EINF__PANEL_32M] = "panel_mul[32m]",
         [EINF__SLOT_panel_mul + EINF__PANEL_64] = "panel_mul[64]",
         [EINF__SLOT_panel_mul + EINF__PANEL_128] = "panel_mul[128]",
+        [EINF__SLOT_panel_mul + EINF__PANEL_32M4] = "panel_mul[32m4]",
+        [EINF__SLOT_panel_mul + EINF__PANEL_16] = "panel_mul[16]",
     };
     return names[slot];
 }

@@ -18,6 +18,7 @@
 #include <edgeinfer/provider.h>
 
 #include "engine/base/dtype.h"
+#include "engine/kernels/halves.h"
 #include "engine/kernels/panel.h"
 
 struct einf__kernels;
@@ -97,9 +98,10 @@ typedef void (*einf__attend_fn)(const einf__attend *a);
  * therefore replaced together. */
 
 /** Pack n_rows rows of the slot's type, in 1..mr, row_bytes apart, into a strip of the given form; the rows behind them
- *  are zeros. n_in: a multiple of the block size and of the form's group. form: einf__panel_finest of the type, or
- *  PANEL_32, _64, _128. Codes of types without minima are the file's own in PANEL_32 where a group of 32 has one scale;
- *  otherwise a code is w / scale rounded, scale = max|w| / 127 over the group. k: the table, for parts it shares. */
+ *  are zeros. n_in: a multiple of the block size and of the form's group. form: einf__panel_finest or panel_form of the
+ *  type, or PANEL_32, _64, _128. Codes of types without minima are the file's own in PANEL_32 where a group of 32 has
+ *  one scale, and always in PANEL_16; otherwise a code is w / scale rounded, scale = max|w| / 127 over the group.
+ *  k: the table, for parts it shares. */
 typedef void (*einf__pack_fn)(const struct einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
                               size_t row_bytes, int32_t n_rows, int64_t n_in);
 /** Columns to a tile: x [n_cols, n], x_stride floats apart, n_cols in 1..t->n_cols (the columns behind are zeros), n a
@@ -121,6 +123,20 @@ typedef void (*einf__pack_f32_fn)(float *panel, const float *a, int64_t lda, int
 typedef void (*einf__mul_f32_fn)(float *c, int64_t ldc, const float *panel, int32_t depth, const float *b, int64_t ldb,
                                  int32_t n_cols, bool add);
 
+/* The GEMM of halves (halves.h), for sessions that ask for sums in f16. Every implementation has the same bits. */
+
+/** One column to halves: x = y * scale of its group, |y| <= 16; infinities and NaN stay. */
+typedef void (*einf__quantize_f16_fn)(uint16_t *y, float *scale, const float *x, int64_t n);
+/** panel[k * half_mr + i] * scale[i] = a[i * lda + k], a row scaled as one; zeros for i in [n_rows, half_mr). n_rows in
+ *  1..half_mr. */
+typedef void (*einf__pack_f16_fn)(uint16_t *panel, float *scale, const float *a, int64_t lda, int32_t n_rows,
+                                  int32_t depth);
+/** c[j * ldc + i] = (add: +=) scale[i] * the sum over groups of b's group scale * the f16 sum over k of
+ *  panel[k * half_mr + i] * b[j, k], for i in [0, half_mr), j in [0, n_cols). In f16 a product is added unrounded
+ *  (FMA), in order from 0; groups are added in order, in f32. */
+typedef void (*einf__mul_f16_fn)(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
+                                 const einf__halves *b, int32_t n_cols, bool add);
+
 /* Single slots: X(field, type, reference). Slots of a type, to_f32[], dot[] and pack[], and those of
  * a form, panel_mul[], come besides. */
 #define EINF__KERNEL_SLOTS(X) \
@@ -129,6 +145,9 @@ typedef void (*einf__mul_f32_fn)(float *c, int64_t ldc, const float *panel, int3
     X(gemm_f32,    einf__gemm_fn) \
     X(pack_f32,    einf__pack_f32_fn) \
     X(mul_f32,     einf__mul_f32_fn) \
+    X(quantize_f16, einf__quantize_f16_fn) \
+    X(pack_f16,    einf__pack_f16_fn) \
+    X(mul_f16,     einf__mul_f16_fn) \
     X(rms_norm,    einf__rms_norm_fn) \
     X(add,         einf__add_fn) \
     X(swiglu,      einf__glu_fn) \
@@ -164,6 +183,8 @@ typedef struct einf__kernels {
     einf__panel_form panel_form[EINF__N_DTYPES]; /* what a type is packed to by default */
     bool fast_panels;                   /* panel_mul is faster than gemm_f32: what batches take */
     int32_t float_mr;                   /* of pack_f32 and mul_f32: a multiple of 4, at most EINF__PANEL_MAX_ROWS */
+    int32_t half_mr;                    /* of pack_f16 and mul_f16: 8, 16, 32 or 64 */
+    bool fast_halves;                   /* mul_f16 is faster than gemm_f32: what a session's sums in f16 need */
     void *gemm_user;                    /* passed to gemm_f32 */
     bool plain_dot[EINF__N_DTYPES];     /* the dot is the reference, while gemm_f32 is something faster */
     const char *impl[EINF__N_SLOTS];    /* name of what fills each slot, as "dot_q4_k_avx2" */
@@ -189,6 +210,7 @@ void einf__kernels_init_avxvnni(einf__kernels *k); /* after avx2 */
 void einf__kernels_init_avx512(einf__kernels *k);  /* after avx2 */
 void einf__kernels_init_vnni512(einf__kernels *k); /* after avx512 */
 void einf__kernels_init_neon(einf__kernels *k);
+void einf__kernels_init_fp16(einf__kernels *k);    /* after neon */
 void einf__kernels_init_dotprod(einf__kernels *k); /* after neon */
 void einf__kernels_init_i8mm(einf__kernels *k);    /* after dotprod */
 

@@ -2,8 +2,8 @@
  * linear.c - matrix times columns: which way, how rows are cut into chunks, what happens to a chunk's results.
  *
  * Few columns: row dots on the file's own blocks. Many: a chunk's rows are packed to int8 strips, which meet the
- * columns tile by tile (panel.h); or, of types without codes and in exact mode, de-quantised to panels of floats.
- * Either way a weight is unpacked once a batch.
+ * columns tile by tile (panel.h); or, of types without codes and in exact mode, de-quantised to panels of floats, or
+ * to panels of halves (halves.h) where a session asks for sums in f16. In any case a weight is unpacked once a batch.
  *
  * Invariant: an element is summed in an order that follows from shapes and constants, never from the number of threads
  * or the size of a chunk, so it has the same bits on any machine with the same kernels.
@@ -44,24 +44,33 @@ static bool reads_f32(const einf__compute *c, einf__dtype type)
     return c->exact || einf__dtype_get(type)->acts == EINF__ACTS_F32;
 }
 
+/* Panels of floats in f32, or as halves where the file has floats and the session asks for sums in f16. */
+static einf__how float_panels(const einf__compute *c, einf__dtype type)
+{
+    const bool floats = einf__dtype_get(type)->acts == EINF__ACTS_F32;
+    return c->f16_sums && floats && !c->exact ? EINF__BY_HALVES : EINF__BY_FLOATS;
+}
+
 einf__how einf__how_of(const einf__compute *c, einf__dtype type, int64_t n_cols)
 {
     const einf__kernels *k = c->kernels;
-    const einf__how panels = reads_f32(c, type) || c->path == EINF__PATH_FLOATS ? EINF__BY_FLOATS : EINF__BY_STRIPS;
+    const einf__how panels = reads_f32(c, type) || c->path == EINF__PATH_FLOATS ? float_panels(c, type)
+                                                                                  : EINF__BY_STRIPS;
     if (c->path != EINF__PATH_AUTO) return c->path == EINF__PATH_ROWS ? EINF__BY_DOTS : panels;
     if (k->plain_dot[type]) return n_cols < PANEL_MIN_COLS_PLAIN ? EINF__BY_DOTS : panels;
     const bool coded256 = !c->exact && einf__dtype_get(type)->block_elems == 256;
     if (panels == EINF__BY_STRIPS && k->fast_panels) {
-        const bool rounded = coded256 && einf__panel_finest(type) == EINF__PANEL_32;
+        const bool rounded = coded256 && einf__strip_form(k, type, 32) == EINF__PANEL_32;
         const int32_t min_cols = rounded ? k->panel_shape.min_cols_rounded : k->panel_shape.min_cols;
         return n_cols < min_cols ? EINF__BY_DOTS : EINF__BY_STRIPS;
     }
-    return n_cols < (coded256 ? PANEL_MIN_COLS_256 : PANEL_MIN_COLS) ? EINF__BY_DOTS : EINF__BY_FLOATS;
+    return n_cols < (coded256 ? PANEL_MIN_COLS_256 : PANEL_MIN_COLS) ? EINF__BY_DOTS : float_panels(c, type);
 }
 
-einf__panel_form einf__strip_form(einf__dtype type, int32_t group)
+einf__panel_form einf__strip_form(const einf__kernels *k, einf__dtype type, int32_t group)
 {
-    return group == 128 ? EINF__PANEL_128 : group == 64 ? EINF__PANEL_64 : einf__panel_finest(type);
+    if (group != 32) return group == 128 ? EINF__PANEL_128 : EINF__PANEL_64;
+    return einf__panel_group(k->panel_form[type]) == 32 ? k->panel_form[type] : einf__panel_finest(type);
 }
 
 /* -------------------------------------------------------------------------------------------------- scratch -- */
@@ -71,32 +80,42 @@ typedef struct scratch {
     float *slice;    /* [SLICE_ROWS, SLICE_DEPTH] */
     float *tile;     /* [TILE_COLS, SLICE_ROWS] */
     float *up;       /* [GLU_COLS, SLICE_ROWS], or [GLU_STRIP_COLS, STRIP_ROWS] */
+    uint16_t *halves; /* [SLICE_DEPTH, SLICE_ROWS] in panels of half_mr rows; where the session sums in f16 */
+    float *row_scale; /* [SLICE_ROWS] of them */
     uint8_t *strips; /* strip_bytes */
     int64_t strip_bytes;
 } scratch;
 
 enum {
     UP_FLOATS = GLU_COLS * SLICE_ROWS,
-    FLOATS = SLICE_ROWS * SLICE_DEPTH + TILE_COLS * SLICE_ROWS + UP_FLOATS
+    FLOATS = SLICE_ROWS * SLICE_DEPTH + TILE_COLS * SLICE_ROWS + UP_FLOATS,
+    HALVES_BYTES = SLICE_ROWS * SLICE_DEPTH * 2 + SLICE_ROWS * 4
 };
 _Static_assert(GLU_STRIP_COLS * STRIP_ROWS <= UP_FLOATS, "strips have their `up` in the same place");
+_Static_assert(SLICE_DEPTH % EINF__F16_GROUP == 0, "a group of halves lies in one slice");
+
+/* What lies before the strips. */
+static int64_t fixed_bytes(const einf__compute *c)
+{
+    return FLOATS * (int64_t)sizeof(float) + (c->f16_sums ? HALVES_BYTES : 0);
+}
 
 void einf__compute_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, int64_t max_cols, int64_t max_width)
 {
     const einf__panel_shape *s = &c->kernels->panel_shape;
     const bool strips = !c->exact && c->path != EINF__PATH_ROWS && c->path != EINF__PATH_FLOATS && max_cols > 1;
     const int64_t pair = 2 * einf__strip_bytes(s, (max_width + 31) / 32 * 32); /* of gate and of up */
-    c->scratch_bytes = FLOATS * (int64_t)sizeof(float) + (strips ? einf__max_i64(s->l2_bytes, pair) : 0);
+    c->scratch_bytes = fixed_bytes(c) + (strips ? einf__max_i64(s->l2_bytes, pair) : 0);
     c->scratch = einf__arena_take(a, (uint64_t)n_threads, (uint64_t)c->scratch_bytes);
 }
 
 static scratch scratch_of(const einf__compute *c, int32_t i_thread)
 {
     uint8_t *base = c->scratch + i_thread * c->scratch_bytes;
-    float *floats = (float *)(void *)base, *tile = floats + SLICE_ROWS * SLICE_DEPTH;
+    float *floats = (float *)(void *)base, *tile = floats + SLICE_ROWS * SLICE_DEPTH, *halves = floats + FLOATS;
     return (scratch){ .slice = floats, .tile = tile, .up = tile + TILE_COLS * SLICE_ROWS,
-                      .strips = base + FLOATS * sizeof(float),
-                      .strip_bytes = c->scratch_bytes - FLOATS * (int64_t)sizeof(float) };
+                      .halves = (uint16_t *)(void *)halves, .row_scale = halves + SLICE_ROWS * SLICE_DEPTH / 2,
+                      .strips = base + fixed_bytes(c), .strip_bytes = c->scratch_bytes - fixed_bytes(c) };
 }
 
 /* ---------------------------------------------------------------------------------------------------- chunks -- */
@@ -155,7 +174,7 @@ static void multiply_by_dots(const chunk *b, const target *t)
 
 static einf__panel_form form_of(const chunk *b)
 {
-    return einf__strip_form(b->w->type, einf__tiles_group(b->x->forms));
+    return einf__strip_form(b->c->kernels, b->w->type, einf__tiles_group(b->x->forms));
 }
 
 /* Unpacks the chunk's weights, once for all columns: into strips side by side. */
@@ -265,10 +284,57 @@ static void multiply_by_slices(const chunk *b, const target *t, const scratch *s
     }
 }
 
+/* -------------------------------------------------------------------------------------------------- halves -- */
+
+/* A slice as panels of halves, one behind the other. */
+static void pack_halves(const einf__kernels *k, const slice *part, int64_t n_rows, const scratch *s)
+{
+    for (int64_t i = 0; i < n_rows; i += k->half_mr)
+        k->pack_f16(s->halves + i * part->depth, s->row_scale + i, part->a + i * part->lda, part->lda,
+                    (int32_t)einf__min_i64(n_rows - i, k->half_mr), (int32_t)part->depth);
+}
+
+/* One panel, of which n_rows count, against columns [j, j + n_cols) of the target; added to what is there, or not. */
+static void multiply_panel(const einf__kernels *k, const target *t, int64_t j, int32_t n_cols, int64_t row,
+                           int64_t n_rows, const einf__halves *x, int32_t depth, bool add, const scratch *s)
+{
+    const uint16_t *panel = s->halves + row * depth;
+    const float *scale = s->row_scale + row;
+    float *y = t->y + j * t->stride + row;
+    if (n_rows == k->half_mr) {
+        k->mul_f16(y, t->stride, panel, scale, depth, x, n_cols, add);
+        return;
+    }
+    k->mul_f16(s->tile, k->half_mr, panel, scale, depth, x, n_cols, false);
+    for (int64_t i = 0; i < n_cols; i++) {
+        const float *from = s->tile + i * k->half_mr;
+        if (add) k->add(y + i * t->stride, from, n_rows);
+        else memcpy(y + i * t->stride, from, (size_t)n_rows * sizeof *y);
+    }
+}
+
+/* Slices as halves, each against all columns; all but the first are added. */
+static void multiply_by_halves(const chunk *b, const target *t, const scratch *s)
+{
+    const einf__kernels *k = b->c->kernels;
+    for (int64_t begin = 0; begin < b->w->n_in; begin += SLICE_DEPTH) {
+        const slice part = take_slice(b, begin, s->slice);
+        pack_halves(k, &part, b->n_rows, s);
+        for (int64_t j = 0; j < t->n_cols; j += TILE_COLS) {
+            const int32_t n_cols = (int32_t)einf__min_i64(t->n_cols - j, TILE_COLS);
+            const einf__halves x = einf__acts_halves(b->x, t->col + j, begin);
+            for (int64_t i = 0; i < b->n_rows; i += k->half_mr)
+                multiply_panel(k, t, j, n_cols, i, einf__min_i64(b->n_rows - i, k->half_mr), &x, (int32_t)part.depth,
+                               t->add || begin > 0, s);
+        }
+    }
+}
+
 /* The product of a packed chunk with some columns, and the bias. */
 static void multiply_chunk(const chunk *b, const target *t, const scratch *s)
 {
     if (b->how == EINF__BY_STRIPS) multiply_by_strips(b, t);
+    else if (b->how == EINF__BY_HALVES) multiply_by_halves(b, t, s);
     else if (b->how == EINF__BY_FLOATS || b->c->exact) multiply_by_slices(b, t, s);
     else multiply_by_dots(b, t);
     if (!b->w->bias) return;
@@ -298,7 +364,7 @@ static int64_t strip_rows(const einf__compute *c, const einf__matrix *w, int64_t
 static int64_t chunk_rows_of(const einf__compute *c, const einf__matrix *w, einf__how how, int64_t n_rows)
 {
     if (how == EINF__BY_STRIPS) return strip_rows(c, w, c->kernels->panel_shape.l2_bytes, n_rows);
-    if (how == EINF__BY_FLOATS || c->exact)
+    if (how == EINF__BY_FLOATS || how == EINF__BY_HALVES || c->exact)
         return n_rows < CHUNKS_A_THREAD * SLICE_ROWS * einf__pool_n_threads(c->pool) ? SLICE_ROWS / 2 : SLICE_ROWS;
     const int64_t fit = DOT_CHUNK_BYTES / (int64_t)w->row_bytes / MIN_DOT_ROWS * MIN_DOT_ROWS;
     const int64_t fair = fair_rows(c, n_rows, MIN_DOT_ROWS);
@@ -413,7 +479,7 @@ static void cut_glu(glu_job *job, unsigned forms)
     const int64_t nr = job->c->kernels->panel_shape.nr;
     const int n_strips = (job->gate_how == EINF__BY_STRIPS) + (job->up_how == EINF__BY_STRIPS);
     job->pair_rows = einf__min_i64(half_rows(job, job->gate, job->gate_how), half_rows(job, job->up, job->up_how));
-    job->chunk_rows = round_up(job->pair_rows, einf__max_i64(32, einf__tiles_group(forms)));
+    job->chunk_rows = round_up(job->pair_rows, einf__forms_unit(forms));
     job->cols = einf__min_i64(UP_FLOATS / job->pair_rows, n_strips == 2 ? GLU_STRIP_COLS : GLU_COLS);
     if (n_strips > 0) job->cols = job->cols / nr * nr;
 }

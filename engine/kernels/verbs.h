@@ -48,6 +48,7 @@ typedef struct einf__compute {
     einf__pool *pool;
     einf__path path;
     bool exact;            /* f32 activations against de-quantised weights, whatever the type */
+    bool f16_sums;         /* panels of floats are halves where the weights are floats in the file; not if exact */
     uint8_t *scratch;      /* [n_threads, scratch_bytes]; private to linear.c */
     int64_t scratch_bytes;
     einf__attention_scratch attention;
@@ -59,7 +60,7 @@ void einf__compute_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, 
 
 /* The most columns that a buffer of activations will hold: in all, and in each int8 form. */
 typedef struct einf__acts_room {
-    int64_t cols, row_cols, tile_cols;
+    int64_t cols, row_cols, tile_cols, half_cols;
     int64_t width; /* set by einf__acts_carve */
 } einf__acts_room;
 /** What batches of max_cols columns can ask for under these settings; kernels are not looked at. */

@@ -366,6 +366,15 @@ enum {
     EINF_KV_Q8_0 = 2 /* int8 with a scale for every 32: half the memory of F16 */
 };
 
+/* How prefill adds up products with F16, BF16 and F32 weights; those of other types are multiplied as int8 anyway. */
+enum {
+    EINF_FLOAT_SUM_F32 = 0,
+    EINF_FLOAT_SUM_F16 = 1 /* 64 products at a time as halves, scaled so that none overflows; these sums in F32. For
+                              CPUs with arithmetic on halves (EINF_CPU_FP16): up to 1.7 times as fast, by counting
+                              (docs/MEASURING.md), with logits within 4e-3. On others, all of x86 among them, sums are
+                              F32 all the same, which is logged */
+};
+
 typedef struct einf_session_config {
     uint32_t struct_size;
     uint32_t n_ctx;      /* capacity in tokens, 0: 4096 or the trained context if smaller. More than the trained
@@ -380,6 +389,8 @@ typedef struct einf_session_config {
                               calls and batches, on one machine. Prefill takes up to twice as long, by weight type
                               (docs/MEASURING.md). 0: identical for identical calls. Not with force_path 2 to 6 */
     const einf_cancel *cancel;
+    int32_t float_sum;   /* EINF_FLOAT_SUM_*. einf_plan says which it is: exact, deterministic and row dots have F32 */
+    uint32_t reserved;
 } einf_session_config;
 
 /** Bytes by purpose. What is planned is what is allocated: the same code counts and carves. */
@@ -395,6 +406,8 @@ typedef struct einf_plan {
     uint64_t stack_bytes;        /* of the runtime's threads */
     uint64_t private_bytes;      /* the sum of all but the map */
     uint64_t n_ctx_fits;         /* largest n_ctx within the runtime's limit; equals n_ctx when it fits */
+    int32_t float_sum;           /* EINF_FLOAT_SUM_*, as the session will have it on this CPU */
+    uint32_t reserved;
 } einf_plan;
 /** What a session with this config will take, on top of the open model. Allocates and touches nothing.
  *  EINF_E_LIMIT when it exceeds the runtime's ram_limit_bytes; *out is filled all the same. */

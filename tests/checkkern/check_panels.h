@@ -23,7 +23,7 @@ static guarded guard_aligned(int64_t size_bytes)
 /* ----------------------------------------------------------------------------------------------------- strips -- */
 
 typedef struct guarded_strip {
-    guarded codes, scale, min;
+    guarded codes, scale, min, factor;
     einf__strip s;
     const einf__panel_shape *shape;
     einf__panel_form form;
@@ -36,8 +36,9 @@ static guarded_strip make_strip(const einf__panel_shape *shape, einf__panel_form
     guarded_strip p = {.shape = shape, .form = form, .n_in = n_in};
     p.codes = guard_aligned(n_in * shape->mr);
     p.scale = guard_aligned(n_scales * (int64_t)sizeof(float));
-    p.min = guard_floats(form == EINF__PANEL_32M ? n_scales : 0);
-    p.s = (einf__strip){p.codes.data, floats(&p.scale), floats(&p.min)};
+    p.min = guard_floats(einf__panel_has_minima(form) ? n_scales : 0);
+    p.factor = guard_alloc(form == EINF__PANEL_16 ? (size_t)n_scales * 2 * sizeof(int16_t) : 0, 0);
+    p.s = (einf__strip){p.codes.data, floats(&p.scale), floats(&p.min), (int16_t *)(void *)p.factor.data};
     return p;
 }
 
@@ -46,6 +47,7 @@ static void free_strip(guarded_strip *p)
     guard_free(&p->codes);
     guard_free(&p->scale);
     guard_free(&p->min);
+    guard_free(&p->factor);
 }
 
 static uint8_t *strip_byte(const guarded_strip *p, int row, int64_t e)
@@ -54,12 +56,21 @@ static uint8_t *strip_byte(const guarded_strip *p, int row, int64_t e)
     return p->s.codes + (e / unit * p->shape->mr + row) * unit + e % unit;
 }
 
-/* What the strip's scale is multiplied with. */
 static int strip_code(const guarded_strip *p, int row, int64_t e)
 {
-    const int stored = *strip_byte(p, row, e);
-    if (p->form == EINF__PANEL_32M) return stored;
-    return p->shape->code_bias != 0 ? stored - p->shape->code_bias : stored < 128 ? stored : stored - 256;
+    const int bias = einf__code_bias(p->shape, p->form), stored = *strip_byte(p, row, e);
+    return bias != 0 || einf__panel_has_minima(p->form) ? stored - bias : stored < 128 ? stored : stored - 256;
+}
+
+static int16_t *strip_factor(const guarded_strip *p, int row, int64_t e)
+{
+    return p->s.factor + 2 * (e / 32 * p->shape->mr + row) + e / 16 % 2;
+}
+
+/* What the strip's scale is multiplied with. */
+static int strip_multiple(const guarded_strip *p, int row, int64_t e)
+{
+    return p->form == EINF__PANEL_16 ? *strip_factor(p, row, e) * strip_code(p, row, e) : strip_code(p, row, e);
 }
 
 static double strip_scale(const guarded_strip *p, int row, int64_t group)
@@ -69,7 +80,7 @@ static double strip_scale(const guarded_strip *p, int row, int64_t group)
 
 static double strip_min(const guarded_strip *p, int row, int64_t group)
 {
-    return p->form == EINF__PANEL_32M ? (double)p->s.min[group * p->shape->mr + row] : 0.0;
+    return einf__panel_has_minima(p->form) ? (double)p->s.min[group * p->shape->mr + row] : 0.0;
 }
 
 /* ---------------------------------------------------------------------------------------------------- packing -- */
@@ -145,10 +156,25 @@ static bool has_one_scale(einf__dtype type)
     }
 }
 
+/* The file's own codes and scales? */
+static bool are_halves_kept(const guarded_strip *p, const packed_rows *from, int row, int64_t g)
+{
+    const int64_t at = row * from->n_in + 32 * g;
+    for (int e = 0; e < 32; e++) {
+        const int factor = *strip_factor(p, row, 32 * g + e), code = from->code[at + e];
+        if (strip_code(p, row, 32 * g + e) != code || code < -32 || code > 31) return false;
+        if (factor < -128 || factor > 127) return false;
+        if (strip_scale(p, row, g) * factor != (double)from->scale[(at + e) / 16]) return false;
+        if (from->offset[(at + e) / 16] != 0.0f) return false;
+    }
+    return true;
+}
+
 /* The file's own codes, scale and minimum? */
 static bool is_group_kept(const guarded_strip *p, const packed_rows *from, int row, int64_t g)
 {
     const int64_t at = row * from->n_in + 32 * g;
+    if (p->form == EINF__PANEL_16) return are_halves_kept(p, from, row, g);
     if (einf__panel_group(p->form) != 32 || strip_scale(p, row, g) != (double)from->scale[at / 16]) return false;
     if (strip_min(p, row, g) != -(double)from->offset[at / 16]) return false;
     for (int e = 0; e < 32; e++)
@@ -172,12 +198,13 @@ static void check_rounded_group(const guarded_strip *p, const packed_rows *from,
 static void check_packed_group(const guarded_strip *p, const packed_rows *from, einf__dtype type, int row, int64_t g)
 {
     const bool kept = is_group_kept(p, from, row, g);
-    const bool must_keep = p->form == EINF__PANEL_32M || (p->form == EINF__PANEL_32 && has_one_scale(type));
+    const bool must_keep = einf__panel_has_minima(p->form) || p->form == EINF__PANEL_16 ||
+                           (p->form == EINF__PANEL_32 && has_one_scale(type));
     if (must_keep && !kept) check_fail("row %d, group %lld has not the file's codes", row, (long long)g);
     if (!kept) check_rounded_group(p, from, row, g);
     for (int e = 0; kept && e < 32; e++) {
         const element *want = from->element + row * from->n_in + 32 * g + e;
-        const double value = strip_scale(p, row, g) * strip_code(p, row, 32 * g + e) - strip_min(p, row, g);
+        const double value = strip_scale(p, row, g) * strip_multiple(p, row, 32 * g + e) - strip_min(p, row, g);
         expect_within(value, want->value, 2e-7 * want->magnitude, "weight", 32 * g + e);
     }
 }
@@ -187,7 +214,7 @@ static void check_absent_row(const guarded_strip *p, int row)
 {
     for (int64_t e = 0; e < p->n_in; e++) {
         const int64_t g = e / einf__panel_group(p->form);
-        expect_within(strip_scale(p, row, g) * strip_code(p, row, e) - strip_min(p, row, g), 0.0, 0.0,
+        expect_within(strip_scale(p, row, g) * strip_multiple(p, row, e) - strip_min(p, row, g), 0.0, 0.0,
                       "weight of a row that is not there", e);
     }
 }
@@ -233,14 +260,21 @@ static void check_pack_form(const check *c, einf__dtype type, einf__panel_form f
     free_packed_rows(&rows);
 }
 
+/* What tables name that gain from it. */
+static bool is_special(einf__panel_form form)
+{
+    return form == EINF__PANEL_32M4 || form == EINF__PANEL_16;
+}
+
 static void check_pack(const check *c)
 {
     static const einf__panel_form rounded[] = {EINF__PANEL_32, EINF__PANEL_64, EINF__PANEL_128};
     const einf__dtype type = (einf__dtype)(c->slot - EINF__SLOT_pack);
-    const einf__panel_form finest = einf__panel_finest(type);
+    const einf__panel_form finest = einf__panel_finest(type), chosen = c->k->panel_form[type];
     if (finest == EINF__PANEL_NONE) return; /* floats have no codes */
     expect_true(c->k->pack[type], "an empty slot");
     check_pack_form(c, type, finest);
+    if (is_special(chosen)) check_pack_form(c, type, chosen);
     for (size_t i = 0; i < COUNT(rounded); i++)
         if (rounded[i] != finest) check_pack_form(c, type, rounded[i]);
 }
@@ -251,6 +285,7 @@ typedef struct guarded_tile {
     guarded q, d, start, dsum;
     einf__tile t;
     int32_t k_unit, group;
+    bool sums16;
     int64_t n;
 } guarded_tile;
 
@@ -258,7 +293,7 @@ typedef struct guarded_tile {
 static guarded_tile make_tile(const einf__panel_shape *shape, int32_t n_cols, int64_t n, int32_t group, size_t slack)
 {
     const int64_t n_groups = n / group * n_cols;
-    guarded_tile p = {.k_unit = shape->k_unit, .group = group, .n = n};
+    guarded_tile p = {.k_unit = shape->k_unit, .group = group, .sums16 = shape->tile_sums16, .n = n};
     p.q = guard_alloc((size_t)(n * n_cols), slack);
     p.d = guard_floats(n_groups);
     p.start = guard_alloc((size_t)n_groups * sizeof(int32_t), 0);
@@ -280,6 +315,14 @@ static int8_t *tile_byte(const guarded_tile *p, int32_t col, int64_t e)
     return p->t.q + (e / p->k_unit * p->t.n_cols + col) * p->k_unit + e % p->k_unit;
 }
 
+/* What belongs to the codes of a group. */
+static int32_t start_of(const guarded_tile *p, int32_t col, int64_t g)
+{
+    int32_t sum[2] = {0, 0};
+    for (int e = 0; e < p->group; e++) sum[e / 16 % 2] += *tile_byte(p, col, g * p->group + e);
+    return p->sums16 ? einf__sums16(sum[0], sum[1]) : -128 * (sum[0] + sum[1]);
+}
+
 /* The rule of quantize_q8, to the last bit: x NULL is a column of zeros. */
 static void check_tile_group(const guarded_tile *p, const float *x, int32_t col, int64_t g)
 {
@@ -295,7 +338,7 @@ static void check_tile_group(const guarded_tile *p, const float *x, int32_t col,
     }
     const double dsum = (double)(d * (float)sum); /* infinite where x is among the largest floats */
     expect_within((double)p->t.d[at], (double)d, 0.0, "scale of group", g);
-    expect_equal(p->t.start[at], -128 * sum, "start of group", g);
+    expect_equal(p->t.start[at], start_of(p, col, g), "start of group", g);
     if ((double)p->t.dsum[at] != dsum) expect_within((double)p->t.dsum[at], dsum, 0.0, "dsum of group", g);
 }
 
@@ -340,17 +383,26 @@ static int extreme_or_random(int low, int high, bool is_low, bool is_high)
     return is_low ? low : is_high ? high : low + (int)(random_u32() % (unsigned)(high - low + 1));
 }
 
+/* Extreme where codes are. */
+static int16_t factor_of(int kind)
+{
+    const bool is_low = kind == MUL_HIGH_LOW || kind == MUL_LOW_LOW;
+    return (int16_t)extreme_or_random(-128, 127, is_low, kind != MUL_RANDOM && kind != MUL_WHOLE);
+}
+
 static void fill_strip(guarded_strip *p, int kind)
 {
-    const bool has_minima = p->form == EINF__PANEL_32M;
-    const int low = has_minima ? 0 : -128, high = has_minima ? 31 : 127;
+    const bool has_minima = einf__panel_has_minima(p->form), has_factors = p->form == EINF__PANEL_16;
+    const int low = has_minima ? 0 : has_factors ? -32 : -128;
+    const int high = p->form == EINF__PANEL_32M4 ? 15 : has_minima || has_factors ? 31 : 127;
     const int64_t n_groups = p->n_in / einf__panel_group(p->form);
     for (int i = 0; i < p->shape->mr; i++) {
         for (int64_t e = 0; e < p->n_in; e++) {
             const bool is_low = kind == MUL_LOW_HIGH || kind == MUL_LOW_LOW || (kind == MUL_MIXED && (e + i) % 2);
             const bool is_high = kind != MUL_RANDOM && kind != MUL_WHOLE;
             const int code = extreme_or_random(low, high, is_low, is_high);
-            *strip_byte(p, i, e) = (uint8_t)(code + (has_minima ? 0 : p->shape->code_bias));
+            *strip_byte(p, i, e) = (uint8_t)(code + einf__code_bias(p->shape, p->form));
+            if (has_factors) *strip_factor(p, i, e) = factor_of(kind);
         }
         for (int64_t g = 0; g < n_groups; g++) {
             p->s.scale[g * p->shape->mr + i] = kind == MUL_RANDOM ? random_unit() : 1.0f;
@@ -372,7 +424,7 @@ static void fill_tile(guarded_tile *p, int kind)
             const float d = kind == MUL_RANDOM ? 0.01f * (1.5f + random_unit()) : 1.0f;
             const int64_t at = g * p->t.n_cols + j;
             p->t.d[at] = d;
-            p->t.start[at] = -128 * sum;
+            p->t.start[at] = start_of(p, j, g);
             p->t.dsum[at] = d * (float)sum;
         }
     }
@@ -385,7 +437,7 @@ static element exact_product(const guarded_strip *s, const guarded_tile *t, int 
     for (int64_t g = 0; g < t->n / t->group; g++) {
         int64_t products = 0;
         for (int64_t e = g * t->group; e < (g + 1) * t->group; e++)
-            products += strip_code(s, i, e) * *tile_byte(t, j, e);
+            products += strip_multiple(s, i, e) * *tile_byte(t, j, e);
         const double scaled = strip_scale(s, i, g) * (double)t->t.d[g * t->t.n_cols + j] * (double)products;
         const double less = strip_min(s, i, g) * (double)t->t.dsum[g * t->t.n_cols + j];
         sum.value += scaled - less;
@@ -440,11 +492,18 @@ static void check_panel_mul_shape(const check *c, einf__panel_form form, int64_t
     guard_free(&out);
 }
 
+static bool is_named(const einf__kernels *k, einf__panel_form form)
+{
+    bool named = false;
+    for (int t = 0; t < EINF__N_DTYPES; t++) named |= k->panel_form[t] == form;
+    return named;
+}
+
 static void check_panel_mul(const check *c)
 {
     const einf__panel_form form = (einf__panel_form)(c->slot - EINF__SLOT_panel_mul);
     const einf__panel_shape *shape = &c->k->panel_shape;
-    if (form == EINF__PANEL_NONE) return;
+    if (form == EINF__PANEL_NONE || (is_special(form) && !is_named(c->k, form))) return;
     expect_true(c->k->panel_mul[form], "an empty slot");
     for (int32_t n_cols = shape->nr_unit; n_cols <= shape->nr; n_cols += shape->nr_unit)
         for (int kind = 0; kind < N_MUL_KINDS; kind++) /* sums of 1024 products are whole floats */

@@ -7,6 +7,7 @@
 #ifndef TESTS_CHECK_SLOTS_H
 #define TESTS_CHECK_SLOTS_H
 
+#include "tests/checkkern/check_halves.h"
 #include "tests/checkkern/check_matrices.h"
 #include "tests/checkkern/check_panels.h"
 #include "tests/checkkern/check_rows.h"
@@ -24,7 +25,8 @@ static const check_fn checks[] = {
     EINF__DTYPE_MAP(CHECK_TYPED)
 #undef CHECK_TYPED
 #define CHECK_FORM(form) [EINF__SLOT_panel_mul + EINF__PANEL_##form] = check_panel_mul
-    CHECK_FORM(NONE), CHECK_FORM(32), CHECK_FORM(32M), CHECK_FORM(64), CHECK_FORM(128),
+    CHECK_FORM(NONE), CHECK_FORM(32), CHECK_FORM(32M), CHECK_FORM(64), CHECK_FORM(128), CHECK_FORM(32M4),
+    CHECK_FORM(16),
 #undef CHECK_FORM
 };
 _Static_assert(sizeof checks / sizeof checks[0] == EINF__N_SLOTS, "a slot of the kernel table has no check");

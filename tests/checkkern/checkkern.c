@@ -24,6 +24,7 @@ static const struct rung {
     {"avx512", EINF_CPU_AVX2 | EINF_CPU_AVX512, EINF_CPU_AVX2},
     {"vnni512", EINF_CPU_AVX2 | EINF_CPU_AVX512 | EINF_CPU_VNNI512, EINF_CPU_AVX2 | EINF_CPU_AVX512},
     {"neon", EINF_CPU_NEON, 0},
+    {"fp16", EINF_CPU_NEON | EINF_CPU_FP16, EINF_CPU_NEON},
     {"dotprod", EINF_CPU_NEON | EINF_CPU_DOTPROD, EINF_CPU_NEON},
     {"i8mm", EINF_CPU_NEON | EINF_CPU_DOTPROD | EINF_CPU_I8MM, EINF_CPU_NEON | EINF_CPU_DOTPROD},
 };
@@ -40,7 +41,7 @@ static void print_help(void)
     printf("usage: checkkern [OPTION]...\n"
            "Checks every kernel this machine can run against the reference and against formulas in double.\n"
            "  --only TEXT   slots whose name contains TEXT, as \"dot[Q4_K]\" or \"to_f32\"\n"
-           "  --rung NAME   one rung: ref, avx2, avxvnni, avx512, vnni512, neon, dotprod, i8mm\n"
+           "  --rung NAME   one rung: ref, avx2, avxvnni, avx512, vnni512, neon, fp16, dotprod, i8mm\n"
            "  --seed N      other random inputs (default 1)\n"
            "  --bench       how fast each is, instead: short runs, no benchmark\n"
            "  --list        the slots and what fills them\n"

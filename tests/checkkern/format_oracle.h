@@ -8,6 +8,7 @@
 #define TESTS_FORMAT_ORACLE_H
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/dtype.h"

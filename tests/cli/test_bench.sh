@@ -93,7 +93,7 @@ expect 0 "compare" --only 'dot[Q8_0]' --rung ref --seconds 0.001 --threads 2 --c
 check "seven ratios" test "$(grep -c '^dot\[Q8_0\] ref .* x [0-9.]* ([0-9.]* to [0-9.]*)' "$out")" = 7
 check "and their count" out_has '0 that the other has not'
 expect 0 "every slot of plain C" --rung ref --seconds 0.001 --json
-for slot in quantize_tile gemm_f32 mul_f32 rms_norm rope_neox to_f16 attend_q8_0 'to_f32\[Q4_K\]' 'pack\[Q4_K\]' \
+for slot in quantize_tile gemm_f32 mul_f32 quantize_f16 pack_f16 mul_f16 rms_norm rope_neox to_f16 attend_q8_0 'to_f32\[Q4_K\]' 'pack\[Q4_K\]' \
     'panel_mul\[32m\]' 'panel_mul\[128\]'; do
     check "$slot is measured" grep -q "\"slot\":\"$slot\"" "$out"
 done

@@ -226,7 +226,7 @@ refuse 1 "none.gguf" validate "$tmp/none.gguf"
 
 # ------------------------------------------------------------------------------------------------- plan --
 expect 0 "plan" plan "$model" -c 1000
-for text in "context 1000, KV f16" "weights" "vocabulary" "kv" "scratch" "private"; do
+for text in "context 1000, KV f16, float sums f32" "weights" "vocabulary" "kv" "scratch" "private"; do
     check "plan has \"$text\"" out_has "$text"
 done
 expect 0 "plan --json" plan "$model" -c 1000 --kv f32 --json
@@ -241,6 +241,9 @@ check "plan --json: kv" json_is kv q8_0
 kv=$((kv / 4 * 34 / 32)) # 34 bytes for 32 elements
 check "plan --json: kv_bytes of Q8_0" at_least "$(number kv_bytes)" $kv
 check "plan --json: kv_bytes of Q8_0 is not far more" at_most "$(number kv_bytes)" $((kv + 65536))
+expect 0 "plan with float sums in f16" plan "$model" --float-sum f16 --json
+if [ "$(uname -m)" = x86_64 ]; then check "plan --json: float_sum, as it will be" json_is float_sum f32; fi
+refuse 2 "expected f32|f16" plan "$model" --float-sum f64
 expect 4 "plan over the limit" plan "$model" -c 100000 --ram-limit 60M --json
 check "over the limit: one object" one_object
 check "over the limit: fits" json_is fits false

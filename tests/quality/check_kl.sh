@@ -24,7 +24,7 @@ json() { awk -v want="$1" -f "$here/../cli/json.awk" "$tmp/json"; }
 row() {
     awk -v what="$1" -v path="$2" -v ours="$3" -v u95="$4" -v theirs="$5" -v bound="$6" 'BEGIN {
         over = path == "auto" && bound > 0 && ours - u95 > bound * theirs
-        printf "%-44s %-10s %12.3e %9s %12.3e %8.3f%s\n", what, path, ours, u95 > 0 ? sprintf("%.1e", u95) : "", theirs, ours / theirs,
+        printf "%-44s %-10s %12.3e %9s %12.3e %8.3f%s\n", what, path, ours, (u95 > 0 ? sprintf("%.1e", u95) : ""), theirs, ours / theirs,
                over ? "  FAIL: more than " bound : ""
         exit over }' || failed=1
 }

@@ -48,6 +48,7 @@ void einf__install_dequant_ref(einf__kernels *k);
 void einf__install_dot_ref(einf__kernels *k);
 void einf__install_rows_ref(einf__kernels *k);
 void einf__install_gemm_ref(einf__kernels *k);
+void einf__install_halves_ref(einf__kernels *k);
 void einf__install_panel_ref(einf__kernels *k);
 void einf__install_attend_ref(einf__kernels *k);
 

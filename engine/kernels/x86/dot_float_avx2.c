@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * dot_float_avx2.c - row dots with AVX2 for F32, F16 and BF16 weights, widened to f32 on the way in.
  *
- * One row at a time: it comes from memory as one stream; two rows side by side come at half the speed (Zen 4). Every product of a row and a column is summed in one order, whatever comes with it: vectors
- * of eight go to three sums in turn. FMA latency is 4 and two start a cycle, which fewer would leave idle; more would
- * not leave room for four columns.
+ * One row at a time: it comes from memory as one stream; two rows side by side come at half the speed (Zen 4). Every
+ * product of a row and a column is summed in one order, whatever comes with it: vectors of eight go to three sums in
+ * turn. FMA latency is 4 and two start a cycle, which fewer would leave idle; for more there is no room beside four
+ * columns.
  */
 #include "engine/kernels/x86/dot_template_avx2.h"
 #include "engine/kernels/x86/kernels_avx2.h"

@@ -46,8 +46,8 @@ INLINE __m128i load128(const void *p)
 
 /* How far in advance a row dot asks for its row. A column of more than 8 KiB no longer stays in L1 beside the row: both
  * then come from L2, which hides the row's stream from the hardware's prefetcher, and the row comes at half to three
- * quarters of the speed (Zen 4). Asked for 4 KiB early, into L2, it comes at full speed; later, or into L1, gains little.
- * Where the column does stay, asking would cost a tenth: 0, the line that is read anyway. */
+ * quarters of the speed (Zen 4). Asked for 4 KiB early, into L2, it comes at full speed; later, or into L1, little is
+ * gained. Where the column does stay, asking would cost a tenth: 0, the line that is read anyway. */
 enum { AHEAD = 4096 };
 
 INLINE size_t ahead_beside(int64_t column_bytes)

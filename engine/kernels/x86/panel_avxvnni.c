@@ -9,6 +9,4 @@
 void einf__install_panel_avxvnni(einf__kernels *k)
 {
     install_dpbusd(k);
-    for (int t = 0; t < EINF__N_DTYPES; t++) /* groups of 128: 1.3 times the speed of 32 */
-        if (einf__dtype_get((einf__dtype)t)->block_elems == 256) k->panel_form[t] = EINF__PANEL_128;
 }

@@ -76,6 +76,10 @@ static void install_dpbusd(einf__kernels *k)
                                           .min_cols_rounded = 16, .min_cols_coarse = 128,
                                           .l2_bytes = 512 * 1024 };
     k->fast_panels = true;
+    for (int t = 0; t < EINF__N_DTYPES; t++) { /* groups of 128: 1.3 times the speed of 32 */
+        const bool super = einf__dtype_get((einf__dtype)t)->block_elems == 256;
+        k->panel_form[t] = super ? EINF__PANEL_128 : einf__panel_finest((einf__dtype)t);
+    }
 #define INSTALL_MULTIPLY(form, name) EINF__INSTALL_TYPED(k, panel_mul, EINF__PANEL_##form, panel_mul_##name##_avxvnni);
     DPBUSD_FORMS(INSTALL_MULTIPLY)
 #undef INSTALL_MULTIPLY

@@ -407,6 +407,7 @@ static void test_session_values(void **state)
         { { .n_ctx = UINT32_MAX }, "n_ctx" }, { { .n_batch = UINT32_MAX }, "n_batch" },
         { { .kv_type = 9 }, "kv_type" },      { { .exact = 7 }, "exact" },
         { { .force_path = -1 }, "force_path" }, { { .n_checkpoints = UINT32_MAX }, "n_checkpoints" },
+        { { .float_sum = 7 }, "float_sum" },
     };
     (void)state;
     fixture f;

@@ -575,6 +575,7 @@ static void test_params(void **state)
         { { .exact = 2 }, "exact" },               { { .exact = -1 }, "exact" },
         { { .force_path = 7 }, "force_path" },     { { .force_path = INT32_MIN }, "force_path" },
         { { .n_checkpoints = 1025 }, "n_checkpoints" },
+        { { .float_sum = 2 }, "float_sum" },       { { .float_sum = -1 }, "float_sum" },
     };
     (void)state;
     einf__config model = { .n_ctx_train = 100 };

@@ -88,6 +88,47 @@ static void mul_f32_columns_differ(float *c, int64_t ldc, const float *panel, in
     if (n_cols == 2) c[ldc] = nextafterf(c[ldc], 1e9f);
 }
 
+static void quantize_f16_truncates(uint16_t *y, float *scale, const float *x, int64_t n)
+{
+    right.quantize_f16(y, scale, x, n);
+    y[0] = (uint16_t)((y[0] & 0x7fffu) > 0 ? y[0] - 1 : y[0]);
+}
+
+static void quantize_f16_overflows(uint16_t *y, float *scale, const float *x, int64_t n)
+{
+    for (int64_t g = 0; g < (n + EINF__F16_GROUP - 1) / EINF__F16_GROUP; g++) scale[g] = 1.0f;
+    for (int64_t i = 0; i < n; i++) y[i] = einf__f32_to_f16(x[i]);
+}
+
+static void pack_f16_leaves_rows(uint16_t *panel, float *scale, const float *a, int64_t lda, int32_t n_rows,
+                                 int32_t depth)
+{
+    right.pack_f16(panel, scale, a, lda, n_rows, depth);
+    if (n_rows < right.half_mr) panel[n_rows] = 1;
+}
+
+/* Sums in f32. */
+static void mul_f16_is_too_good(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
+                                const einf__halves *b, int32_t n_cols, bool add)
+{
+    for (int64_t j = 0; j < n_cols; j++) {
+        for (int64_t i = 0; i < right.half_mr; i++) {
+            float sum = add ? c[j * ldc + i] : 0.0f;
+            for (int64_t k = 0; k < depth; k++)
+                sum += scale[i] * b->scale[j * b->scale_stride + k / EINF__F16_GROUP] *
+                       einf__f16_to_f32(panel[k * right.half_mr + i]) * einf__f16_to_f32(b->x[j * b->stride + k]);
+            c[j * ldc + i] = sum;
+        }
+    }
+}
+
+static void mul_f16_always_stores(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
+                                  const einf__halves *b, int32_t n_cols, bool add)
+{
+    (void)add;
+    right.mul_f16(c, ldc, panel, scale, depth, b, n_cols, false);
+}
+
 static float softmax_forgets_cap(einf__softmax *s, float *scores, int64_t n, float scale, float softcap)
 {
     (void)softcap;
@@ -124,6 +165,13 @@ static void pack_rounds_badly(const einf__kernels *k, const einf__strip *s, einf
 {
     right.pack[EINF__Q6_K](k, s, form, w, row_bytes, n_rows, n_in);
     if (form == EINF__PANEL_128) s->codes[8 * n_in - 8 * 4] ^= 1;
+}
+
+static void pack_changes_factor(const einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
+                                size_t row_bytes, int32_t n_rows, int64_t n_in)
+{
+    right.pack[EINF__Q3_K](k, s, form, w, row_bytes, n_rows, n_in);
+    if (form == EINF__PANEL_16) s->factor[2 * (8 * (n_in / 32) - 8) + 1] ^= 1;
 }
 
 static void pack_fills_absent_rows(const einf__kernels *k, const einf__strip *s, einf__panel_form form, const void *w,
@@ -183,6 +231,15 @@ static void product_without_min(float *c, const einf__strip *s, const einf__tile
 {
     const einf__tile none = {t->q, t->d, t->start, (float[8 * 80]){0.0f}, t->n_cols};
     right.panel_mul[EINF__PANEL_32M](c, s, &none, n_in);
+}
+
+static void product_of_one_factor(float *c, const einf__strip *s, const einf__tile *t, int64_t n_in)
+{
+    int16_t factor[2 * 8 * 80];
+    einf__strip one = *s;
+    one.factor = factor;
+    for (int64_t i = 0; i < 2 * 8 * (n_in / 32); i++) factor[i] = s->factor[i / 2 * 2];
+    right.panel_mul[EINF__PANEL_16](c, &one, t, n_in);
 }
 
 static void product_columns_differ(float *c, const einf__strip *s, const einf__tile *t, int64_t n_in)
@@ -288,6 +345,11 @@ static void mistakes_of_panels_are_found(void **state)
     FIND(pack_f32, pack_f32_leaves_rows, "rows 1, depth 1", "depth at 0");
     FIND(mul_f32, mul_f32_always_stores, "added", "row at 0");
     FIND(mul_f32, mul_f32_columns_differ, "columns 2", "column alone at 0");
+    FIND(quantize_f16, quantize_f16_truncates, "n 1, numbers to 1", "half at 0");
+    FIND(quantize_f16, quantize_f16_overflows, "n 1, numbers to 1", "a scale is too large");
+    FIND(pack_f16, pack_f16_leaves_rows, "rows 1, depth 1", "half of a row that is not there at 0");
+    FIND(mul_f16, mul_f16_is_too_good, "kind 4, depth 1", "row as the reference's at 0");
+    FIND(mul_f16, mul_f16_always_stores, "added", "row at 0");
     FIND(softmax, softmax_forgets_cap, "softcap 0.5", "of at");
     FIND(softmax, softmax_keeps_sum, "around 50", "shrink of at");
     FIND(quantize_tile, tile_truncates, "groups of 32", "code at ");
@@ -295,10 +357,12 @@ static void mistakes_of_panels_are_found(void **state)
     FIND_PACK(Q4_0, pack_rounds_what_fits, "32]", "row 0, group 0 has not the file's codes");
     FIND_PACK(Q4_K, pack_forgets_min, "32m]", "row 0, group 7 has not the file's codes");
     FIND_PACK(Q6_K, pack_rounds_badly, "128]", "weight at ");
+    FIND_PACK(Q3_K, pack_changes_factor, "16]", "row 0, group 7 has not the file's codes");
     FIND_PACK(Q8_0, pack_fills_absent_rows, "32], rows 1", "weight of a row that is not there at 0");
     FIND_PACK(Q5_K, pack_reads_on, "32m], rows 1", "touched memory outside");
     FIND_TYPED(panel_mul, PANEL_64, product_saturates, "columns 1", "row at 0");
     FIND_TYPED(panel_mul, PANEL_32M, product_without_min, "columns 1", "row at 0");
+    FIND_TYPED(panel_mul, PANEL_16, product_of_one_factor, "columns 1", "row at 0");
     FIND_TYPED(panel_mul, PANEL_32, product_columns_differ, "columns 3", "columns alone at 5");
 }
 

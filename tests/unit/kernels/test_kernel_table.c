@@ -34,6 +34,7 @@ static const struct rung {
     {"avx512", X86_AVX512, HAS_X86},
     {"vnni512", X86_AVX512 | EINF_CPU_VNNI512, HAS_X86},
     {"neon", ARM_NEON, HAS_ARM},
+    {"fp16", ARM_NEON | EINF_CPU_FP16, HAS_ARM},
     {"dotprod", ARM_DOTPROD, HAS_ARM},
     {"i8mm", ARM_DOTPROD | EINF_CPU_I8MM, HAS_ARM},
 };
@@ -43,23 +44,25 @@ static const struct rung {
 #define GRIDS "IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S TQ1_0 TQ2_0 MXFP4"
 #define ROWS "quantize_q8 rms_norm add swiglu geglu rope_norm rope_neox to_f16"
 #define GEMM "gemm_f32 pack_f32 mul_f32"
+#define HALVES "quantize_f16 pack_f16 mul_f16"
 #define ATTEND "softmax attend_f16 attend_f32 attend_q8_0"
 #define FORMS "32 32m 64 128"
+#define SPECIAL "32m4 16"
 
 /* Slots that a rung fills: of an array's types or forms, or single ones. to_f32[F32] stays a copy. */
 static const struct claim {
     const char *suffix, *array, *names;
 } claims[] = {
-    {"ref", NULL, ROWS " quantize_tile " GEMM " " ATTEND},
+    {"ref", NULL, ROWS " quantize_tile " GEMM " " HALVES " " ATTEND},
     {"ref", "to_f32", "F32 F16 BF16 " SMALL " " SUPER " " GRIDS},
     {"ref", "dot", "F32 F16 BF16 " SMALL " " SUPER " " GRIDS},
     {"ref", "pack", SMALL " " SUPER " " GRIDS},
-    {"ref", "panel_mul", FORMS},
+    {"ref", "panel_mul", FORMS " " SPECIAL},
     {"avx2", NULL, ROWS " quantize_tile " GEMM " " ATTEND},
     {"avx2", "to_f32", "F16 BF16 " SMALL " " SUPER},
     {"avx2", "dot", "F32 F16 BF16 " SMALL " " SUPER},
     {"avx2", "pack", SMALL " " SUPER " " GRIDS},
-    {"avx2", "panel_mul", FORMS},
+    {"avx2", "panel_mul", FORMS " " SPECIAL},
     {"avxvnni", "panel_mul", FORMS},
     {"avx512", NULL, "swiglu geglu " GEMM " " ATTEND},
     {"avx512", "dot", "F32 F16 BF16"},
@@ -70,6 +73,7 @@ static const struct claim {
     {"neon", NULL, ROWS " " GEMM " " ATTEND},
     {"neon", "to_f32", "F16 BF16 " SMALL " " SUPER},
     {"neon", "dot", "F32 F16 BF16 " SMALL " " SUPER},
+    {"fp16", NULL, HALVES},
     {"dotprod", NULL, "quantize_tile"},
     {"dotprod", "dot", SMALL " " SUPER},
     {"dotprod", "pack", SMALL " " SUPER " " GRIDS},
@@ -142,6 +146,7 @@ static void assert_filled(const einf__kernels *k, uint32_t cpu, const char *gemm
         assert_string_equal(k->impl[slot], gemm && slot == EINF__SLOT_gemm_f32 ? gemm : want);
     }
     assert_non_null(k->quantize_q8);
+    assert_int_equal(k->fast_halves, filler[EINF__SLOT_mul_f16] && strcmp(filler[EINF__SLOT_mul_f16], "ref") != 0);
     for (int t = 0; t < EINF__N_DTYPES; t++) {
         assert_true(k->to_f32[t] && k->dot[t]);
         assert_int_equal(k->pack[t] != NULL, einf__panel_finest((einf__dtype)t) != EINF__PANEL_NONE);
@@ -159,6 +164,7 @@ static void assert_shaped(const einf__kernels *k)
     assert_true(s->code_bias == 0 || s->code_bias == 128);
     assert_true(s->min_cols > 0 && s->l2_bytes > 0);
     assert_true(k->float_mr > 0 && k->float_mr % 4 == 0 && k->float_mr <= EINF__PANEL_MAX_ROWS);
+    assert_true(k->half_mr >= 8 && EINF__PANEL_MAX_ROWS % k->half_mr == 0);
 }
 
 /* --------------------------------------------------------------------------------------------------- a host's -- */

@@ -265,7 +265,8 @@ static void impossible_sizes_fail_the_arena(void **state)
     static einf__kernels k;
     einf__kernels_init(&k, 0, NULL);
     einf__compute c = { .kernels = &k };
-    const einf__acts_room one = { 1, 1, 1, 0 }, endless = { INT64_MAX, 1, 1, 0 }, eight = { 8, 8, 8, 0 };
+    const einf__acts_room one = { 1, 1, 1, 1, 0 }, endless = { INT64_MAX, 1, 1, 1, 0 };
+    const einf__acts_room eight = { 8, 8, 8, 8, 0 };
     einf__arena a = einf__arena_counting();
     assert_null(einf__acts_carve(&a, INT64_MAX, &one));
     assert_true(a.failed);

@@ -33,7 +33,7 @@ static float *weights_seen(const einf__compute *c, const weights *w, unsigned fo
     float *seen = get_floats(w->m.n_out * n_in);
     memcpy(seen, w->dense, (size_t)(w->m.n_out * n_in) * sizeof(float));
     if (einf__how_of(c, w->m.type, n_cols) != EINF__BY_STRIPS) return seen;
-    const einf__panel_form form = einf__strip_form(w->m.type, einf__tiles_group(forms));
+    const einf__panel_form form = einf__strip_form(c->kernels, w->m.type, einf__tiles_group(forms));
     const int group = einf__panel_group(form);
     void *memory = NULL;
     assert_int_equal(posix_memalign(&memory, EINF__PANEL_ALIGN, (size_t)einf__strip_bytes(s, n_in)), 0);
@@ -46,8 +46,11 @@ static float *weights_seen(const einf__compute *c, const weights *w, unsigned fo
         for (int64_t i = 0; i < n_rows * n_in; i++) {
             const int64_t row = i / n_in, e = i % n_in, at = e / group * s->mr + row;
             const uint8_t byte = strip.codes[(e / s->k_unit * s->mr + row) * s->k_unit + e % s->k_unit];
-            const int code = form == EINF__PANEL_32M ? byte : s->code_bias ? byte - s->code_bias : (int8_t)byte;
-            seen[first * n_in + i] = strip.scale[at] * (float)code - (form == EINF__PANEL_32M ? strip.min[at] : 0.0f);
+            const int bias = einf__code_bias(s, form);
+            const int factor = form == EINF__PANEL_16 ? strip.factor[2 * at + e / 16 % 2] : 1;
+            const int code = bias != 0 || einf__panel_has_minima(form) ? byte - bias : (int8_t)byte;
+            seen[first * n_in + i] = strip.scale[at] * (float)(factor * code) -
+                                     (einf__panel_has_minima(form) ? strip.min[at] : 0.0f);
         }
     }
     free(memory);

@@ -100,7 +100,7 @@ static inline void rig_init(rig *r, int32_t n_threads, uint32_t cpu, int64_t max
     einf__kernels_init(&r->k, cpu, NULL);
     assert_ok(einf__pool_create(&r->mem, n_threads, &r->pool, &err), &err);
     assert_ok(einf__pool_acquire(r->pool, NULL, NULL, &err), &err);
-    r->c = (einf__compute){ .kernels = &r->k, .pool = r->pool };
+    r->c = (einf__compute){ .kernels = &r->k, .pool = r->pool, .f16_sums = true };
     einf__arena plan = einf__arena_counting();
     rig_lay_out(&plan, r, n_threads, max_cols);
     r->scratch_bytes = plan.used_bytes;
@@ -109,6 +109,7 @@ static inline void rig_init(rig *r, int32_t n_threads, uint32_t cpu, int64_t max
     einf__arena carve = einf__arena_over(r->scratch_block, r->scratch_bytes);
     rig_lay_out(&carve, r, n_threads, max_cols);
     assert_int_equal(carve.used_bytes, plan.used_bytes);
+    r->c.f16_sums = false; /* laid out for tests that set it */
     memset(r->c.scratch, 0xff, (size_t)n_threads * (size_t)r->c.scratch_bytes); /* as floats, NaN */
 }
 
@@ -123,7 +124,7 @@ static inline void rig_deinit(rig *r)
 /* Activations with a block of their own; free with free(block). */
 static inline einf__acts *rig_acts(int64_t max_width, int64_t max_cols, void **block)
 {
-    const einf__acts_room room = { max_cols, max_cols, max_cols + EINF__PANEL_MAX_COLS, 0 };
+    const einf__acts_room room = { max_cols, max_cols, max_cols + EINF__PANEL_MAX_COLS, max_cols, 0 };
     einf__arena plan = einf__arena_counting();
     assert_null(einf__acts_carve(&plan, max_width, &room));
     assert_int_equal(posix_memalign(block, EINF__ARENA_ALIGN, plan.used_bytes), 0);
