@@ -103,6 +103,8 @@ layer_src = $(wildcard engine/$1/*.c) $(if $(filter kernels,$1),$(wildcard engin
             $(if $(filter x86_64,$(ARCH)),$(wildcard engine/kernels/x86/*.c)) \
             $(if $(filter aarch64,$(ARCH)),$(wildcard engine/kernels/arm/*.c)))
 ENGINE_OBJ  := $(foreach l,$(LAYERS),$(patsubst %.c,$O/%.o,$(call layer_src,$l)))
+PROF_OBJ    := $(patsubst %.c,$O/%.o,$(wildcard profiler/*/*.c))
+PROF_CLI_OBJ := $(patsubst %.c,$O/%.o,$(wildcard cli/edgeprof/*.c) cli/nearest.c cli/numbers.c)
 BLAS_OBJ    := $(patsubst %.c,$O/%.o,$(wildcard blas/*.c))
 CLI_OBJ     := $(patsubst %.c,$O/%.o,$(wildcard cli/*.c))
 BENCHES     := $(patsubst bench/bench_%.c,$B/bin/bench-%,$(wildcard bench/bench_*.c))
@@ -114,6 +116,8 @@ SUITE_OBJ   := $(SUPPORT_OBJ) $O/tests/golden/golden_support.o
 
 STATIC      := $B/lib/libedgeinfer.a
 SHARED      := $B/lib/libedgeinfer.so
+PROF_STATIC := $B/lib/libedgeprof.a
+PROF_SHARED := $B/lib/libedgeprof.so
 BLAS_STATIC := $B/lib/libedgeinfer-blas.a
 BLAS_SHARED := $B/lib/libedgeinfer-blas.so
 BLAS_LIBRARIES := $(if $(filter none,$(BLAS)),,$(BLAS_STATIC) $(BLAS_SHARED))
@@ -121,8 +125,8 @@ BLAS_LIBRARIES := $(if $(filter none,$(BLAS)),,$(BLAS_STATIC) $(BLAS_SHARED))
 # -------------------------------------------------------------------------------------- libraries, programs --
 .PHONY: all lib programs
 all: lib programs ## programs and both kinds of library (default: build/bin, build/lib)
-lib: $(STATIC) $(SHARED) $(BLAS_LIBRARIES) ## the libraries alone
-programs: $B/bin/edgeinfer $(BENCHES) ## the command and the benches alone
+lib: $(STATIC) $(SHARED) $(PROF_STATIC) $(PROF_SHARED) $(BLAS_LIBRARIES) ## the libraries alone
+programs: $B/bin/edgeinfer $B/bin/edgeprof $(BENCHES) ## the commands and the benches alone
 
 # What is made depends on the flags it was made with, and on which sources there were: files that change only when
 # these do.
@@ -131,7 +135,7 @@ $O/flags: FORCE
 	$(Q)$(PKG_CONFIG) --exists libpcre2-8 libutf8proc libxxhash libcjson libedit || { echo 'libraries are missing: make deps' >&2; exit 1; }
 	$(Q)$(call remember,$(CC) $(OUR_CPPFLAGS) $(LIB_CFLAGS) $(OUR_CFLAGS) $(OUR_LDFLAGS))
 $O/sources: FORCE
-	$(Q)$(call remember,$(sort $(ENGINE_OBJ) $(BLAS_OBJ) $(CLI_OBJ) $(BENCH_OBJ) $(SUPPORT_OBJ)))
+	$(Q)$(call remember,$(sort $(ENGINE_OBJ) $(PROF_OBJ) $(PROF_CLI_OBJ) $(BLAS_OBJ) $(CLI_OBJ) $(BENCH_OBJ) $(SUPPORT_OBJ)))
 .PHONY: FORCE
 .SECONDARY:
 
@@ -150,6 +154,8 @@ $(foreach l,$(LAYERS),$(eval $(call layer_archive,$l)))
 
 $(STATIC): $(ENGINE_OBJ) $O/sources
 	$(Q)$(archive)
+$(PROF_STATIC): $(PROF_OBJ) $O/sources
+	$(Q)$(archive)
 $(BLAS_STATIC): $(BLAS_OBJ) $O/sources
 	$(Q)$(archive)
 
@@ -157,14 +163,19 @@ $(BLAS_STATIC): $(BLAS_OBJ) $O/sources
 shared = mkdir -p $(@D) && $(CC) -shared $(OUR_LDFLAGS) -Wl,-soname,lib$1.so.$(ABI) -Wl,--version-script=$3 \
          -Wl,-z,relro,-z,now $(if $(findstring san,$(CONFIG)),,-Wl,-z,defs) -o $@.$(VERSION) $2 $4 && \
          ln -sf lib$1.so.$(VERSION) $@.$(ABI) && ln -sf lib$1.so.$(ABI) $@
-$(SHARED): $(ENGINE_OBJ) $O/sources engine/api/edgeinfer.map
-	$(Q)$(call shared,edgeinfer,$(ENGINE_OBJ),engine/api/edgeinfer.map,$(LIB_LIBS))
+$(SHARED): $(ENGINE_OBJ) $O/sources engine/api/edgeinfer.map $(PROF_SHARED)
+	$(Q)$(call shared,edgeinfer,$(ENGINE_OBJ),engine/api/edgeinfer.map,-L$B/lib -ledgeprof $(LIB_LIBS))
+$(PROF_SHARED): $(PROF_OBJ) $O/sources profiler/edgeprof.map
+	$(Q)$(call shared,edgeprof,$(PROF_OBJ),profiler/edgeprof.map,-lm -pthread)
 $(BLAS_SHARED): $(BLAS_OBJ) $O/sources blas/edgeinfer-blas.map
 	$(Q)$(call shared,edgeinfer-blas,$(BLAS_OBJ),blas/edgeinfer-blas.map,$(BLAS_LIBS))
 
-$B/bin/edgeinfer: $(CLI_OBJ) $(STATIC)
+$B/bin/edgeinfer: $(CLI_OBJ) $(STATIC) $(PROF_STATIC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON) $(LIBEDIT)
+$B/bin/edgeprof: $(PROF_CLI_OBJ) $(PROF_STATIC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $^ $(CJSON) -lm -pthread
 # For another architecture: a script in the command's place, which lends it the emulator.
 $B/emulated/edgeinfer: $B/bin/edgeinfer
 	$(Q)mkdir -p $(@D)
@@ -172,7 +183,7 @@ $B/emulated/edgeinfer: $B/bin/edgeinfer
 	$(Q)chmod +x $@
 $O/libbench.a: $(BENCH_OBJ) $O/sources
 	$(Q)$(archive)
-$B/bin/bench-%: $O/bench/bench_%.o $O/libbench.a $(STATIC)
+$B/bin/bench-%: $O/bench/bench_%.o $O/libbench.a $(STATIC) $(PROF_STATIC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CJSON)
 
@@ -182,7 +193,7 @@ link_test = mkdir -p $(@D) && $(CC) $(OUR_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(
 unit_of = $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/unit/$1/test_*.c))
 
 define layer_tests
-$B/tests/unit/$1/%: $O/tests/unit/$1/%.o $(SUPPORT_OBJ) $(foreach l,$(BELOW_$1),$O/lib$l.a)
+$B/tests/unit/$1/%: $O/tests/unit/$1/%.o $(SUPPORT_OBJ) $(foreach l,$(BELOW_$1),$O/lib$l.a) $(if $(filter api,$1),$(PROF_STATIC))
 	$$(Q)$$(link_test)
 .PHONY: test-$1
 test-$1: $(call unit_of,$1)
@@ -190,15 +201,23 @@ test-$1: $(call unit_of,$1)
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_tests,$l)))
 
+# The profiler knows the C library alone.
+$B/tests/unit/profiler/test_profiler_faults: PROF_WRAPS := malloc calloc realloc pthread_create
+$B/tests/unit/profiler/%: $O/tests/unit/profiler/%.o $O/tests/support/fake_machine.o $(PROF_STATIC)
+	$(Q)$(link_test) $(PROF_WRAPS:%=-Wl,--wrap=%)
+.PHONY: test-profiler
+test-profiler: $(call unit_of,profiler)
+	$(Q)tests/run.sh $^
+
 # What the benches reckon with, tested as a layer is.
-$B/tests/unit/bench/%: $O/tests/unit/bench/%.o $(SUPPORT_OBJ) $O/libbench.a $(STATIC)
+$B/tests/unit/bench/%: $O/tests/unit/bench/%.o $(SUPPORT_OBJ) $O/libbench.a $(STATIC) $(PROF_STATIC)
 	$(Q)$(link_test)
 .PHONY: test-bench
 test-bench: $(call unit_of,bench)
 	$(Q)tests/run.sh $^
 
 define suite
-$B/tests/$1/%: $O/tests/$1/%.o $(SUITE_OBJ) $(STATIC)
+$B/tests/$1/%: $O/tests/$1/%.o $(SUITE_OBJ) $(STATIC) $(PROF_STATIC)
 	$$(Q)$$(link_test)
 endef
 $(foreach s,golden hostile real threads,$(eval $(call suite,$s)))
@@ -207,11 +226,11 @@ $(foreach s,golden hostile real threads,$(eval $(call suite,$s)))
 FAULT_CALLS := open stat fstat pread read mmap write close fsync rename unlink pthread_create pthread_mutex_init \
                pthread_cond_init pthread_condattr_init pthread_condattr_setclock pthread_attr_init \
                pthread_attr_setstacksize pthread_sigmask
-$B/tests/faults/%: $O/tests/faults/%.o $O/tests/faults/fault_calls.o $(SUITE_OBJ) $(STATIC)
+$B/tests/faults/%: $O/tests/faults/%.o $O/tests/faults/fault_calls.o $(SUITE_OBJ) $(STATIC) $(PROF_STATIC)
 	$(Q)$(link_test) $(FAULT_CALLS:%=-Wl,--wrap=%)
 
 # A fuzz target as a test (replay-NAME, any compiler) and as libFuzzer's (search-NAME, `make fuzz`).
-FUZZ_OBJ := $O/tests/fuzz/gguf_mutate.o $(SUPPORT_OBJ) $(STATIC)
+FUZZ_OBJ := $O/tests/fuzz/gguf_mutate.o $(SUPPORT_OBJ) $(STATIC) $(PROF_STATIC)
 $B/tests/fuzz/replay-%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $(FUZZ_OBJ)
 	$(Q)$(link_test)
 $B/tests/fuzz/search-%: $O/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
@@ -221,18 +240,19 @@ $B/tests/fuzz/search-%: $O/tests/fuzz/fuzz_%.o $(FUZZ_OBJ)
 $B/tests/checkkern: $O/tests/checkkern/checkkern.o $(SUPPORT_OBJ) $(foreach l,$(BELOW_kernels),$O/lib$l.a)
 	$(Q)$(link_test)
 
-$B/tests/blas/%: $O/tests/blas/%.o $(SUITE_OBJ) $(BLAS_STATIC) $(STATIC)
+$B/tests/blas/%: $O/tests/blas/%.o $(SUITE_OBJ) $(BLAS_STATIC) $(STATIC) $(PROF_STATIC)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(OUR_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(BLAS_LIBS) $(LIB_LIBS) $(CMOCKA)
 
-UNIT   := $(foreach l,$(LAYERS) bench,$(call unit_of,$l)) $B/tests/checkkern
+UNIT   := $(foreach l,$(LAYERS) profiler bench,$(call unit_of,$l)) $B/tests/checkkern
 SUITES := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/golden/test_*.c tests/hostile/test_*.c \
           tests/faults/test_*.c tests/threads/test_*.c) $(if $(filter none,$(BLAS)),,$(wildcard tests/blas/test_*.c)))
 REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$B/tests/fuzz/replay-%,$(wildcard tests/fuzz/fuzz_*.c))
 SEARCHES := $(REPLAYS:$B/tests/fuzz/replay-%=$B/tests/fuzz/search-%)
 # What threads do to one another: for the thread sanitizer.
 THREADED := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/threads/test_*.c) tests/unit/base/test_threads.c \
-            tests/unit/text/test_text_faults.c tests/unit/api/test_api_lifetimes.c)
+            tests/unit/text/test_text_faults.c tests/unit/api/test_api_lifetimes.c \
+            tests/unit/profiler/test_regions.c tests/unit/profiler/test_sample_loop.c)
 REAL   := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/real/test_*.c))
 # The interface is recorded from what gcc makes.
 IS_GCC := $(and $(filter gcc cc,$(notdir $(firstword $(CC)))),$(filter release,$(CONFIG)))
@@ -242,6 +262,7 @@ SCRIPTS := $(if $(CROSS),,"tests/cli/test_cli.sh $(COMMAND)" "tests/cli/test_cha
            "tests/cli/test_state.sh $(COMMAND)" \
            $(if $(CROSS),,"tests/cli/test_perplexity.sh $(COMMAND)" "tests/cli/test_doctor.sh $(COMMAND)" \
            "tests/cli/test_bench.sh $B/bin") \
+           $(if $(CROSS),,"tests/cli/test_edgeprof.sh $B/bin/edgeprof") \
            $(if $(filter release,$(CONFIG)),$(if $(CROSS),,"tests/cli/test_man.sh $(COMMAND)" \
            "tests/cli/test_completion.sh $(COMMAND)" "tests/style/check_style.sh" "tests/style/test_check_style.sh" \
            "tests/faults/address_space.sh $B/tests/fuzz/replay-gguf" \
@@ -302,10 +323,15 @@ demo: ## build, and ask the model that ships a question
 	$(Q)$(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory demo-now
 STORY := Jonas goes to the station. Iris walks to the market. Jonas picks up the book. Jonas goes to the garden.
-demo-now: $B/bin/edgeinfer
+demo-now: $B/bin/edgeinfer $B/bin/edgeprof
 	@echo 'small-world, 3 million parameters, is told:  $(STORY)'
 	@echo 'and asked:  Where is Jonas?'
 	@$< run -m models/small-world/small-world-Q4_K_M.gguf -p '$(STORY) Where is Jonas?'
+	@echo; echo 'It goes on for 6,000 tokens, and is profiled meanwhile:'
+	@$< run -m models/small-world/small-world-Q4_K_M.gguf -p '$(STORY)' --raw --ignore-eos -n 6000 -c 8192 --cost \
+	    --baseline 3 --profile $B/demo.log >/dev/null
+	@$B/bin/edgeprof report $B/demo.log -o $B/demo.html
+	@echo 'Drawn, with every number and how it came about:  $B/demo.html'
 	@echo 'Ask it more:  $< run models/small-world/small-world-Q4_K_M.gguf -p "..."   (models/README.md says what it knows)'
 
 deps: ## install missing packages (Debian, Ubuntu); NO_INSTALL=1 only names them
@@ -331,18 +357,23 @@ install_library = install -m 644 $B/lib/lib$1.a $(DEST_LIB) && \
     install -m 755 $B/lib/lib$1.so.$(VERSION) $(DEST_LIB) && \
     ln -sf lib$1.so.$(VERSION) $(DEST_LIB)/lib$1.so.$(ABI) && ln -sf lib$1.so.$(ABI) $(DEST_LIB)/lib$1.so && $(call pc,$2)
 install: all ## headers, libraries, pkg-config files, command, manual, completion, to DESTDIR/PREFIX
-	$(Q)mkdir -p $(DEST)/include/edgeinfer $(DEST_LIB)/pkgconfig $(DEST)/bin $(DEST)/share/man/man1 \
-	    $(DEST)/share/bash-completion/completions
+	$(Q)mkdir -p $(DEST)/include/edgeinfer $(DEST)/include/edgeprof $(DEST_LIB)/pkgconfig $(DEST)/bin \
+	    $(DEST)/share/man/man1 $(DEST)/share/bash-completion/completions
 	$(Q)install -m 644 include/edgeinfer/*.h $(DEST)/include/edgeinfer
+	$(Q)install -m 644 include/edgeprof/*.h $(DEST)/include/edgeprof
+	$(Q)$(call install_library,edgeprof,profiler/edgeprof.pc.in)
 	$(Q)$(call install_library,edgeinfer,engine/api/edgeinfer.pc.in)
 	$(Q)$(if $(BLAS_LIBRARIES),$(call install_library,edgeinfer-blas,blas/edgeinfer-blas.pc.in),true)
-	$(Q)install -m 755 $B/bin/edgeinfer $(DEST)/bin
-	$(Q)install -m 644 docs/edgeinfer.1 $(DEST)/share/man/man1
+	$(Q)install -m 755 $B/bin/edgeinfer $B/bin/edgeprof $(DEST)/bin
+	$(Q)install -m 644 docs/edgeinfer.1 docs/edgeprof.1 $(DEST)/share/man/man1
 	$(Q)install -m 644 completions/edgeinfer.bash $(DEST)/share/bash-completion/completions/edgeinfer
+	$(Q)install -m 644 completions/edgeprof.bash $(DEST)/share/bash-completion/completions/edgeprof
 
 uninstall: ## what install put there
-	$(Q)rm -rf $(DEST)/include/edgeinfer $(DEST_LIB)/libedgeinfer.* $(DEST_LIB)/libedgeinfer-blas.*
-	$(Q)rm -f $(DEST_LIB)/pkgconfig/edgeinfer.pc $(DEST_LIB)/pkgconfig/edgeinfer-blas.pc $(DEST)/bin/edgeinfer \
-	    $(DEST)/share/man/man1/edgeinfer.1 $(DEST)/share/bash-completion/completions/edgeinfer
+	$(Q)rm -rf $(DEST)/include/edgeinfer $(DEST)/include/edgeprof $(DEST_LIB)/libedgeinfer.* $(DEST_LIB)/libedgeinfer-blas.* \
+	    $(DEST_LIB)/libedgeprof.*
+	$(Q)rm -f $(patsubst %,$(DEST_LIB)/pkgconfig/%.pc,edgeinfer edgeinfer-blas edgeprof) \
+	    $(patsubst %,$(DEST)/bin/%,edgeinfer edgeprof) $(patsubst %,$(DEST)/share/man/man1/%.1,edgeinfer edgeprof) \
+	    $(patsubst %,$(DEST)/share/bash-completion/completions/%,edgeinfer edgeprof)
 
 -include $(shell find $O -name '*.d' 2>/dev/null)

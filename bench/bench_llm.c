@@ -16,6 +16,7 @@
 
 #include "bench/arguments.h"
 #include "bench/bench_common.h"
+#include "bench/joules.h"
 #include "bench/model_work.h"
 #include "bench/peaks.h"
 #include "bench/results.h"
@@ -24,12 +25,13 @@
 #define PROGRAM "bench-llm"
 #define SCHEMA "edgeinfer-bench-llm-1"
 #define PEAK_SLICE_S 0.006
+#define IDLE_S 5
 
 typedef struct options {
     const char *model, *rung, *compare;
     bench_counts prefill;
     int n_decode, n_threads, n_threads_decode, n_runs, depth, path, float_sum, mode;
-    bool json;
+    bool json, cost;
 } options;
 
 /* A length of prefill, or decoding. */
@@ -38,6 +40,7 @@ typedef struct point {
     int n_tokens;
     double tok_s[BENCH_MAX_SAMPLES];
     int n;
+    bench_joules joules;     /* with --cost */
 } point;
 
 typedef struct run {
@@ -47,6 +50,7 @@ typedef struct run {
     uint32_t cpu_used;
     int n_threads;
     bool f16_sums; /* as the session has them, whatever was asked for */
+    eprof *profiler;         /* with --cost */
     einf_runtime *rt;
     einf_model *model;
     einf_session *session;
@@ -57,6 +61,8 @@ typedef struct run {
 } run;
 
 /* ------------------------------------------------------------------------------------------------ measuring -- */
+
+static const char *phase_of(const point *p) { return p->is_decode ? "decode" : "prefill"; }
 
 /* Behind `depth` rows: one append of n, or n of one. *seconds: what they took. */
 static einf_status run_point(run *r, const point *p, double *seconds, einf_error *err)
@@ -80,7 +86,9 @@ static einf_status measure(run *r, einf_error *err)
         for (int j = 0; status == EINF_OK && j < r->n_points; j++) {
             point *p = &r->points[j];
             double seconds = 1;
+            const eprof_region region = i >= 0 && r->profiler ? eprof_begin(r->profiler, 0, phase_of(p)) : 0;
             status = run_point(r, p, &seconds, err);
+            if (region) bench_joules_add(&p->joules, r->profiler, region, p->n_tokens);
             if (i >= 0) p->tok_s[p->n++] = p->n_tokens / seconds;
         }
         if (status != EINF_OK) return status;
@@ -147,7 +155,7 @@ static const bench_peak *share_of(const run *r, const point *p, double *share)
 
 static void name_of(const run *r, const point *p, char name[64])
 {
-    snprintf(name, 64, "%s %d, depth %d", p->is_decode ? "decode" : "prefill", p->n_tokens, r->o->depth);
+    snprintf(name, 64, "%s %d, depth %d", phase_of(p), p->n_tokens, r->o->depth);
 }
 
 static cJSON *point_json(const run *r, const point *p)
@@ -158,7 +166,7 @@ static cJSON *point_json(const run *r, const point *p)
     const bench_peak *peak = share_of(r, p, &share);
     name_of(r, p, name);
     cJSON_AddStringToObject(j, "name", name);
-    cJSON_AddStringToObject(j, "phase", p->is_decode ? "decode" : "prefill");
+    cJSON_AddStringToObject(j, "phase", phase_of(p));
     cJSON_AddNumberToObject(j, "n_tokens", p->n_tokens);
     cJSON_AddNumberToObject(j, "depth", r->o->depth);
     cJSON_AddItemToObject(j, "tok_s", bench_result_json(bench_estimate_of(p->tok_s, p->n), p->tok_s, p->n));
@@ -168,6 +176,7 @@ static cJSON *point_json(const run *r, const point *p)
         cJSON_AddStringToObject(j, "peak", peak->name);
         cJSON_AddNumberToObject(j, "share_of_peak", share);
     }
+    if (r->profiler) cJSON_AddItemToObject(j, "cost", bench_joules_json(&p->joules));
     return j;
 }
 
@@ -233,6 +242,7 @@ static void print_table(const run *r)
         if (p->is_decode) printf("  %.2f GB/s of weights", weight_gb_s(r, p));
         if (peak) printf("  %.1f %% of %s", 100 * share, peak->name);
         printf("\n");
+        if (r->profiler) bench_joules_print(&p->joules);
     }
 }
 
@@ -291,6 +301,9 @@ static einf_status open_all(run *r, einf_error *err)
     config.n_threads = o->n_threads;
     config.n_threads_decode = o->n_threads_decode;
     if (o->rung) config.cpu_forbid = ~bench_rung_named(o->rung)->cpu;
+    if (o->cost) r->profiler = bench_profiler_open(IDLE_S, err);
+    if (o->cost && !r->profiler) return err->code;
+    config.profiler = r->profiler;
     model_config.load = EINF_LOAD_WEIGHTS;
     model_config.mode = o->mode;
     einf_status status = einf_runtime_create(&config, &r->rt, err);
@@ -311,6 +324,7 @@ static void close_all(run *r)
     einf_session_destroy(&r->session, NULL);
     (void)einf_model_close(&r->model, NULL);
     (void)einf_runtime_destroy(&r->rt, NULL);
+    eprof_destroy(&r->profiler);
 }
 
 static int run_all(run *r, const cJSON *earlier)
@@ -370,6 +384,7 @@ int main(int argc, char **argv)
           "of float weights in prefill; default: f32" },
         { "--rung", NULL, "NAME", BENCH_TEXT, &o.rung, 0, 0, "no instruction set above this one, as avx2" },
         { "--mode", NULL, "map|read|huge", BENCH_CHOICE, &o.mode, 0, 0, "where the weights are; default: map" },
+        { "--cost", NULL, NULL, BENCH_FLAG, &o.cost, 0, 0, "energy and CPU time a token, behind 5 s of idling" },
         { "--compare", NULL, "FILE", BENCH_TEXT, &o.compare, 0, 0, "with what --json wrote earlier" },
         { "--json", NULL, NULL, BENCH_FLAG, &o.json, 0, 0, "one JSON object on stdout, with all samples" },
     };

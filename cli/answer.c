@@ -22,6 +22,8 @@ einf_generate_config cli_generate_config(cli_engine *e)
     c.cancel = e->cancel;
     c.progress = cli_progress_step;
     c.progress_user = &e->progress;
+    c.max_seconds = o->max_seconds;
+    c.max_joules = o->max_joules;
     return c;
 }
 
@@ -100,8 +102,20 @@ const char *cli_stop_name(const einf_result *r, einf_status status)
     case EINF_STOP_CALLBACK: return "callback";
     case EINF_STOP_CANCELLED: return "cancelled";
     case EINF_STOP_STRING: return "string";
+    case EINF_STOP_SECONDS: return "max_seconds";
+    case EINF_STOP_JOULES: return "max_joules";
     default: return "none";
     }
+}
+
+bool cli_budget_reached(const einf_result *r)
+{
+    return r->stop_reason == EINF_STOP_SECONDS || r->stop_reason == EINF_STOP_JOULES;
+}
+
+const char *cli_budget_name(const einf_result *r)
+{
+    return r->stop_reason == EINF_STOP_SECONDS ? "--max-seconds is reached" : "--max-joules is reached";
 }
 
 static double rate(double n, double seconds) { return seconds > 0 ? n / seconds : 0; }
@@ -132,5 +146,5 @@ void cli_json_result(cJSON *o, const einf_result *r, einf_status status, double 
     if (r->has_cpu) cli_json_seconds(cost, "cpu_core_s", r->cpu_core_s);
     if (r->has_rss) cli_json_mib(cost, "rss_peak_mib", r->rss_peak_bytes);
     cli_json_mib(cost, "session_mib", r->session_bytes);
-    if (r->has_energy) cJSON_AddNumberToObject(cost, "energy_j", r->energy_j);
+    cli_json_cost(cost, r);
 }

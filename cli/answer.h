@@ -23,6 +23,10 @@ void cli_layout_free(cli_layout *l);
 
 /** "eos", "length", ... */
 const char *cli_stop_name(const einf_result *r, einf_status status);
+/** A limit of the options ended the answer: EXIT_BUDGET. */
+bool cli_budget_reached(const einf_result *r);
+/** "--max-seconds is reached", or of the other. */
+const char *cli_budget_name(const einf_result *r);
 /** Tokens a second, decoding alone; 0 when there is nothing to measure. */
 double cli_decode_rate(const einf_result *r);
 double cli_prefill_rate(const einf_result *r);

@@ -14,6 +14,7 @@
 #include "cli/conversation.h"
 #include "cli/interrupt.h"
 #include "cli/line_input.h"
+#include "cli/nearest.h"
 #include "cli/saved_chat.h"
 
 typedef struct terminal {
@@ -73,12 +74,16 @@ static void explain_end(const terminal *t, const einf_result *r, einf_status sta
     else if (r->stop_reason == EINF_STOP_CONTEXT)
         say("(stopped: the context of %u tokens is full; /undo or /clear makes room, -c %u would start with more)",
             n_ctx, 2 * n_ctx);
+    else if (cli_budget_reached(r))
+        say("(stopped: %s)", cli_budget_name(r));
 }
 
-static void explain_failure(const terminal *t, const einf_error *err, einf_status status)
+static void explain_failure(const terminal *t, const einf_result *r, const einf_error *err, einf_status status)
 {
     const unsigned n_ctx = (unsigned)einf_session_n_ctx(t->c->s);
-    if (status == EINF_E_CANCELLED) {
+    if (cli_budget_reached(r)) {
+        say("(%s, before the answer began; the message was taken back)", cli_budget_name(r));
+    } else if (status == EINF_E_CANCELLED) {
         say("(stopped before the answer began; the message was taken back)");
     } else if (status == EINF_E_CTX_FULL) {
         say("edgeinfer: %s", err->message);
@@ -108,11 +113,12 @@ static void answer(terminal *t)
     cli_progress_clear(&t->c->engine->progress);
     if (!t->ends_line) cli_write("\n", 1);
     if (r.n_generated > 0) count(t, &r, cli_now_s() - start_s);
+    if (t->c->engine->options->cost) cli_print_cost(&r);
     if (einf_chat_n_messages(chat) > n_before) {
         explain_end(t, &r, status);
         return;
     }
-    if (!cli_must_end()) explain_failure(t, &err, status);
+    if (!cli_must_end()) explain_failure(t, &r, &err, status);
     einf_chat_truncate(chat, n_before - 1, NULL); /* the question */
 }
 
@@ -278,7 +284,7 @@ static next do_cost(terminal *t, const char *text)
     if (r->has_rss)
         say("memory    peak %.0f MiB, of that %.0f MiB for the session", (double)r->rss_peak_bytes / 1048576,
             (double)r->session_bytes / 1048576);
-    if (r->has_energy) say("energy    %.1f J for the last answer", r->energy_j);
+    cli_print_cost(r);
     return GO_ON;
 }
 

@@ -55,6 +55,7 @@ static int open_conversation(cli_conversation *c)
     }
     if (o->system && cli_chat_add(c->chat, "system", o->system, NULL, &err) != EINF_OK)
         return cli_print_error(&err, NULL);
+    (void)cli_watch_idle(o, e->profiler);
     return EXIT_DONE;
 }
 
@@ -68,7 +69,7 @@ int cli_chat(const cli_options *o)
     if (code == EXIT_DONE) code = isatty(STDIN_FILENO) && !o->json ? cli_chat_terminal(&c) : cli_chat_pipe(&c);
     einf_chat_destroy(&c.chat);
     einf_session_destroy(&c.s, NULL);
-    cli_engine_stop(&engine);
+    code = cli_engine_stop(&engine, code);
     cli_layout_free(&c.layout);
     return code;
 }

@@ -164,6 +164,5 @@ int cli_doctor(const cli_options *o)
     if (code == EXIT_DONE) code = examine(&d);
     cJSON_Delete(d.findings);
     cJSON_Delete(d.facts);
-    cli_engine_stop(&engine);
-    return code;
+    return cli_engine_stop(&engine, code);
 }

@@ -181,7 +181,7 @@ int cli_logits(const cli_options *o)
     if (code == EXIT_DONE) code = cli_read_ids(o->tokens, &j.ids);
     if (code == EXIT_DONE) code = cli_read_rows(o->rows, j.ids.n, &j.rows);
     if (code == EXIT_DONE) code = logits(&j);
-    cli_engine_stop(&engine);
+    code = cli_engine_stop(&engine, code);
     cli_id_list_free(&j.ids);
     cli_id_list_free(&j.rows);
     return code;

@@ -411,6 +411,5 @@ int cli_perplexity(const cli_options *o)
     if (code == EXIT_DONE) code = compute(&j);
     if (code == EXIT_DONE) code = report(&j);
     release(&j);
-    cli_engine_stop(&engine);
-    return code;
+    return cli_engine_stop(&engine, code);
 }

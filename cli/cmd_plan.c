@@ -84,6 +84,5 @@ int cli_plan(const cli_options *o)
     cli_engine engine;
     int code = cli_engine_start(&engine, o);
     if (code == EXIT_DONE) code = plan(&engine);
-    cli_engine_stop(&engine);
-    return code;
+    return cli_engine_stop(&engine, code);
 }

@@ -77,28 +77,34 @@ static void print_statistics(const answer *a, const einf_result *r, double total
     if (a->options->quiet) return;
     fprintf(stderr, "%u tokens", (unsigned)r->n_generated);
     if (r->n_generated > 1) fprintf(stderr, " at %.1f tok/s", cli_decode_rate(r));
-    fprintf(stderr, ", prompt %u tokens at %.1f tok/s, %.2f s", (unsigned)r->n_prompt,
-            cli_prefill_rate(r), total_s);
+    fprintf(stderr, ", prompt %u tokens", (unsigned)r->n_prompt);
+    if (r->n_generated > 0) fprintf(stderr, " at %.1f tok/s", cli_prefill_rate(r)); /* else it was not computed whole */
+    fprintf(stderr, ", %.2f s", total_s);
     if (r->has_rss) fprintf(stderr, ", peak memory %.0f MiB", (double)r->rss_peak_bytes / 1048576);
     fputc('\n', stderr);
+    cli_print_cost(r);
 }
 
 /* ----------------------------------------------------------------------------------------------- the verb -- */
 
 /* After the engine stopped: what there is of an answer is shown, and then why there is no more. */
-static int conclude(answer *a, const einf_result *r, einf_status status, const einf_error *err, double start_s)
+static int conclude(answer *a, einf_result *r, einf_status status, const einf_error *err, double start_s)
 {
     const double total_s = cli_now_s() - start_s;
     const bool failed = status != EINF_OK && status != EINF_E_CANCELLED;
     cli_progress_clear(&a->engine->progress);
+    if (!a->options->json && r->n_generated > 0 && !a->ends_line) cli_write("\n", 1);
+    cli_cost_settle(a->options, a->engine->profiler, r);
     if (a->options->json && !failed) {
         const int code = print_json(a, r, status, total_s);
         if (code) return code;
-    } else if (!a->options->json) {
-        if (r->n_generated > 0 && !a->ends_line) cli_write("\n", 1);
-        if (!failed) print_statistics(a, r, total_s);
+    } else if (!failed) {
+        print_statistics(a, r, total_s);
     }
-    return status == EINF_OK ? EXIT_DONE : cli_print_error(err, NULL);
+    if (status != EINF_OK) return cli_print_error(err, NULL);
+    if (!cli_budget_reached(r)) return EXIT_DONE;
+    if (!a->options->quiet) fprintf(stderr, "stopped: %s\n", cli_budget_name(r));
+    return EXIT_BUDGET;
 }
 
 /* As einf_generate, with what --tools, --template and --var say. */
@@ -132,7 +138,7 @@ static einf_status open_session(cli_engine *e, einf_session **s, einf_error *err
 static int save_session(einf_session *s, const char *path, int code)
 {
     einf_error err = EINF_INIT(einf_error);
-    if (!path || (code != EXIT_DONE && code != EXIT_CANCELLED)) return code;
+    if (!path || (code != EXIT_DONE && code != EXIT_CANCELLED && code != EXIT_BUDGET)) return code;
     return einf_session_save(s, path, &err) == EINF_OK ? code : cli_print_error(&err, path);
 }
 
@@ -151,6 +157,7 @@ static int generate(answer *a, const cli_bytes *prompt, double start_s)
     einf_generate_config gc = cli_generate_config(e);
     gc.on_text = on_text;
     gc.on_text_user = a;
+    start_s += cli_watch_idle(a->options, e->profiler); /* is not the answer's time */
     einf_result result = EINF_INIT(einf_result);
     const einf_status status = a->layout.is_default || e->options->raw
                                    ? einf_generate(s, prompt->p, prompt->n, &gc, &result, &err)
@@ -170,7 +177,7 @@ int cli_run(const cli_options *o)
     if (code == EXIT_DONE) code = get_prompt(o, &prompt);
     if (code == EXIT_DONE) code = cli_layout_read(o, &a.layout);
     if (code == EXIT_DONE) code = generate(&a, &prompt, start_s);
-    cli_engine_stop(&engine);
+    code = cli_engine_stop(&engine, code);
     cli_layout_free(&a.layout);
     cli_bytes_free(&prompt);
     cli_bytes_free(&a.text);

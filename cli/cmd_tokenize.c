@@ -53,7 +53,7 @@ int cli_tokenize(const cli_options *o)
     int code = cli_engine_start(&engine, o);
     if (code == EXIT_DONE) code = get_text(o, &text);
     if (code == EXIT_DONE) code = tokenize(&engine, &text);
-    cli_engine_stop(&engine);
+    code = cli_engine_stop(&engine, code);
     cli_bytes_free(&text);
     return code;
 }

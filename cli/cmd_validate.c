@@ -166,6 +166,5 @@ int cli_validate(const cli_options *o)
     } else {
         cJSON_Delete(list);
     }
-    cli_engine_stop(&engine);
-    return code;
+    return cli_engine_stop(&engine, code);
 }

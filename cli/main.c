@@ -9,6 +9,7 @@
 
 #include <edgeinfer/edgeinfer.h>
 
+#include "cli/nearest.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/commands.h"
@@ -18,7 +19,7 @@ static const cli_verb verbs[] = {
       "Answers a prompt; without -p it comes from stdin. The answer alone goes to stdout, as it is made.",
       "  git diff | edgeinfer run model.gguf --system \"Describe this change in one line.\"\n"
       "  edgeinfer run model.gguf --raw -p \"Once upon a time\" --temp 0.8 --seed 7 --json",
-      ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_run },
+      ", 3 bad or unsupported file, 4 does not fit, 5 cancelled, 6 budget", cli_run },
     { "chat", VERB_CHAT, "talk with a model", "MODEL [options]",
       "At a terminal: type messages, read answers; /help lists commands, Ctrl-C stops an answer, Ctrl-D ends.\n"
       "On a pipe: a JSON object a line, as {\"content\": \"Hello\"} or {\"messages\": [...]}; one object in return.\n"
@@ -91,7 +92,7 @@ static void print_help(void)
          "      --help                    this text\n\n"
          "environment: EINF_THREADS (threads where -t does not say), EINF_CPU_FORBID (mask of CPU features\n"
          "not to use, or all). exit codes: 0 done, 1 failed, 2 usage, 3 bad or unsupported file,\n"
-         "4 does not fit, 5 cancelled.");
+         "4 does not fit, 5 cancelled, 6 budget reached.");
 }
 
 static const cli_verb *find_verb(const char *name)
@@ -121,7 +122,7 @@ static int help(int argc, char **argv)
     }
     const cli_verb *verb = find_verb(argv[1]);
     if (!verb) return unknown_verb(argv[1]);
-    cli_options_help(verb);
+    cli_options_help(verb, false);
     return EXIT_DONE;
 }
 

@@ -29,6 +29,8 @@ int cli_engine_start(cli_engine *e, const cli_options *o)
     e->cancel = cli_interrupt_install();
     if (!e->cancel) return cli_fail_nomem();
     cli_progress_init(&e->progress, o->quiet);
+    const int code = cli_profiler_open(o, &e->profiler);
+    if (code != EXIT_DONE) return code;
 
     const double start_s = cli_now_s();
     einf_runtime_config c = EINF_INIT(einf_runtime_config);
@@ -36,6 +38,7 @@ int cli_engine_start(cli_engine *e, const cli_options *o)
     c.n_threads_decode = (int32_t)o->threads_decode;
     c.cpu_forbid = env.cpu_forbid;
     c.ram_limit_bytes = o->ram_limit_bytes;
+    c.profiler = e->profiler;
     c.log = o->quiet ? NULL : cli_log;
     c.log_user = (void *)(uintptr_t)&o->verbose; /* read alone */
     if (einf_runtime_create(&c, &e->rt, &err) != EINF_OK) return cli_print_error(&err, NULL);
@@ -63,11 +66,12 @@ einf_status cli_engine_open(cli_engine *e, const char *path, uint32_t load, bool
 
 void cli_engine_close(cli_engine *e) { einf_model_close(&e->m, NULL); }
 
-void cli_engine_stop(cli_engine *e)
+int cli_engine_stop(cli_engine *e, int code)
 {
     cli_progress_clear(&e->progress);
     cli_engine_close(e);
     einf_runtime_destroy(&e->rt, NULL);
+    return cli_profiler_close(e->options, &e->profiler, code);
 }
 
 cli_threads cli_engine_threads(const cli_engine *e)

@@ -6,25 +6,28 @@
 
 #include <edgeinfer/edgeinfer.h>
 
+#include "cli/cost.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
 typedef struct cli_engine {
     const cli_options *options;
     einf_cancel *cancel;
+    eprof *profiler;          /* NULL: nobody asked for one */
     einf_runtime *rt;
     einf_model *m;
     cli_progress progress;
     double load_s;            /* runtime and model */
 } cli_engine;
 
-/** Signals, environment, runtime. EXIT_DONE, or another exit code after a message. Stop it in any case. */
+/** Signals, environment, profiler, runtime. EXIT_DONE, or another exit code after a message. Stop it in any case. */
 int cli_engine_start(cli_engine *e, const cli_options *o);
 /** Open a model; load: EINF_LOAD_*, 0: all. check_tensors as in einf_model_config. No message: *err says it. */
 einf_status cli_engine_open(cli_engine *e, const char *path, uint32_t load, bool check_tensors, einf_error *err);
 /** Close the model alone. */
 void cli_engine_close(cli_engine *e);
-void cli_engine_stop(cli_engine *e);
+/** Returns code, or the code of what went wrong at the end. */
+int cli_engine_stop(cli_engine *e, int code);
 
 /* Threads of prefill, and of decoding: 0 while the first session of a large model has not measured them. */
 typedef struct cli_threads {

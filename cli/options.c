@@ -13,6 +13,7 @@
 
 #include <edgeinfer/edgeinfer.h>
 
+#include "cli/nearest.h"
 #include "cli/numbers.h"
 #include "cli/output.h"
 
@@ -32,23 +33,26 @@ typedef struct option_row {
 #define AT(field) offsetof(cli_options, field)
 #define MODELS (VERB_RUN | VERB_CHAT | VERB_PLAN | VERB_LOGITS | VERB_PERPLEXITY)
 #define ANSWERS (VERB_RUN | VERB_CHAT)
+#define SELDOM (1u << 31) /* beside verbs: --help-all alone shows it */
 #define MAX_INT 2147483647.0
 #define MAX_SEED 9007199254740992.0 /* 2^53: what JSON carries exactly */
 
 /* In the order of the help. */
 static const option_row rows[] = {
     { "model", 'm', "FILE", VERB_ALL, OPT_TEXT, AT(model), 0, 0, "the GGUF file; or the first operand" },
-    { "mode", 0, "map|read|huge", VERB_ALL, OPT_CHOICE, AT(mode), 0, 0,
+    { "mode", 0, "map|read|huge", VERB_ALL | SELDOM, OPT_CHOICE, AT(mode), 0, 0,
       "map the file (default), or read it into memory, or into huge pages" },
-    { "any-pretokenizer", 0, NULL, VERB_ALL, OPT_FLAG, AT(any_pretokenizer), 0, 0,
+    { "any-pretokenizer", 0, NULL, VERB_ALL | SELDOM, OPT_FLAG, AT(any_pretokenizer), 0, 0,
       "take the default for a pre-tokenizer that is unknown" },
     { "prompt", 'p', "TEXT", VERB_RUN | VERB_TOKENIZE, OPT_TEXT, AT(prompt), 0, 0, "the text; default: stdin" },
     { "file", 'f', "FILE", VERB_RUN | VERB_TOKENIZE | VERB_PERPLEXITY, OPT_TEXT, AT(file), 0, 0,
       "the text from a file, - is stdin" },
     { "system", 's', "TEXT", ANSWERS, OPT_TEXT, AT(system), 0, 0, "system message, which goes before all others" },
     { "tools", 0, "FILE", ANSWERS, OPT_TEXT, AT(tools), 0, 0, "tools the model may call, a JSON array" },
-    { "var", 0, "NAME=JSON", ANSWERS, OPT_LIST, AT(var), 0, 0, "a variable of the chat template; many are possible" },
-    { "template", 0, "FILE", ANSWERS, OPT_TEXT, AT(template_file), 0, 0, "a chat template instead of the model's" },
+    { "var", 0, "NAME=JSON", ANSWERS | SELDOM, OPT_LIST, AT(var), 0, 0,
+      "a variable of the chat template; many are possible" },
+    { "template", 0, "FILE", ANSWERS | SELDOM, OPT_TEXT, AT(template_file), 0, 0,
+      "a chat template instead of the model's" },
     { "raw", 0, NULL, VERB_RUN, OPT_FLAG, AT(raw), 0, 0, "continue the text; no chat template" },
     { "special", 0, NULL, VERB_TOKENIZE, OPT_FLAG, AT(special), 0, 0, "special tokens spelled in the text count" },
     { "bos", 0, NULL, VERB_TOKENIZE, OPT_FLAG, AT(bos), 0, 0, "add BOS (for some models EOS) as the model says" },
@@ -61,28 +65,35 @@ static const option_row rows[] = {
     { "chunks", 0, "N", VERB_PERPLEXITY, OPT_U32, AT(chunks), 1, MAX_INT, "the first N chunks; default: all" },
     { "exact", 0, NULL, VERB_LOGITS | VERB_PERPLEXITY, OPT_FLAG, AT(exact), 0, 0,
       "f32 throughout, weights de-quantised; slow" },
-    { "path", 0, "auto|rows|panels|panels-32|panels-64|panels-128|floats", VERB_LOGITS | VERB_PERPLEXITY, OPT_CHOICE,
-      AT(path), 0, 0,
-      "for tests: force row dots or panels" },
+    { "path", 0, "auto|rows|panels|panels-32|panels-64|panels-128|floats", VERB_LOGITS | VERB_PERPLEXITY | SELDOM,
+      OPT_CHOICE, AT(path), 0, 0, "for tests: force row dots or panels" },
     { "max-tokens", 'n', "N", ANSWERS, OPT_U32, AT(max_tokens), 1, MAX_INT, "stop after N tokens; default: the end" },
     { "ctx", 'c', "N", MODELS, OPT_U32, AT(ctx), 1, MAX_INT, "context; default: 4096, or less if trained so" },
     { "kv", 0, "f16|f32|q8_0", MODELS | VERB_DOCTOR, OPT_CHOICE, AT(kv), 0, 0, "type of the KV cache; default: f16" },
-    { "float-sum", 0, "f32|f16", MODELS, OPT_CHOICE, AT(float_sum), 0, 0,
+    { "float-sum", 0, "f32|f16", MODELS | SELDOM, OPT_CHOICE, AT(float_sum), 0, 0,
       "of float weights in prefill; f16 is faster on ARM" },
     { "deterministic", 0, NULL, MODELS, OPT_FLAG, AT(deterministic), 0, 0,
       "the same bits for any number of threads, batches and calls" },
+    { "cost", 0, NULL, ANSWERS, OPT_FLAG, AT(cost), 0, 0, "say what the answer cost: CPU, memory, energy" },
+    { "baseline", 0, "SECONDS", ANSWERS, OPT_REAL, AT(baseline_s), 0, 3600,
+      "first watch the idle machine: net energy, its error" },
+    { "max-seconds", 0, "S", ANSWERS, OPT_REAL, AT(max_seconds), 0, 1e9, "end the answer after this time" },
+    { "max-joules", 0, "J", ANSWERS, OPT_REAL, AT(max_joules), 0, 1e12, "or this energy; needs a counter that lives" },
+    { "profile", 0, "LOG", ANSWERS, OPT_TEXT, AT(profile), 0, 0, "keep all samples, for edgeprof report and replay" },
+    { "power", 0, "LIST", ANSWERS | SELDOM, OPT_TEXT, AT(power), 0, 0,
+      "energy sources, as edgeprof sources names them; default: auto" },
     { "load-state", 0, "FILE", VERB_RUN, OPT_TEXT, AT(load_state), 0, 0,
       "begin with a saved session: what the prompt shares with it" },
     { "save-state", 0, "FILE", VERB_RUN, OPT_TEXT, AT(save_state), 0, 0, "save the session behind the answer" },
     { "threads", 't', "N", MODELS | VERB_DOCTOR, OPT_U32, AT(threads), 1, 256,
       "threads; default: all performance cores" },
-    { "threads-decode", 0, "N", MODELS | VERB_DOCTOR, OPT_U32, AT(threads_decode), 1, 256,
+    { "threads-decode", 0, "N", MODELS | VERB_DOCTOR | SELDOM, OPT_U32, AT(threads_decode), 1, 256,
       "of them for decoding; default: as measured" },
     { "ram-limit", 0, "SIZE", MODELS, OPT_SIZE, AT(ram_limit_bytes), 0, 0, "take no more memory than this, as 3G" },
     { "temp", 0, "X", ANSWERS, OPT_REAL, AT(temp), 0, 1000, "temperature; default: 0, the likeliest token" },
     { "top-k", 0, "N", ANSWERS, OPT_U32, AT(top_k), 0, MAX_INT, "choose from the N likeliest; 0, default: all" },
     { "top-p", 0, "X", ANSWERS, OPT_REAL, AT(top_p), 0, 1, "choose from those that sum up to X; default: 1" },
-    { "min-p", 0, "X", ANSWERS, OPT_REAL, AT(min_p), 0, 1, "drop those below X times the best; default: 0" },
+    { "min-p", 0, "X", ANSWERS | SELDOM, OPT_REAL, AT(min_p), 0, 1, "drop those below X times the best; default: 0" },
     { "repeat-penalty", 0, "X", ANSWERS, OPT_REAL, AT(repeat_penalty), 0, 100, "above 1: repeat less; default: 1" },
     { "seed", 0, "N", ANSWERS, OPT_U64, AT(seed), 0, MAX_SEED, "of the random numbers; default: 0" },
     { "stop", 0, "TEXT", ANSWERS, OPT_LIST, AT(stop), 0, 0, "end the answer before this text; many are possible" },
@@ -93,7 +104,8 @@ static const option_row rows[] = {
     { "json", 0, NULL, VERB_ALL, OPT_FLAG, AT(json), 0, 0, "one JSON object on stdout" },
     { "quiet", 'q', NULL, VERB_ALL, OPT_FLAG, AT(quiet), 0, 0, "nothing on stderr but errors" },
     { "verbose", 'v', NULL, VERB_ALL, OPT_FLAG, AT(verbose), 0, 0, "the library's log and kernels on stderr" },
-    { "help", 'h', NULL, VERB_ALL, OPT_FLAG, AT(help), 0, 0, "this text" },
+    { "help", 'h', NULL, VERB_ALL, OPT_FLAG, AT(help), 0, 0, "the options that are used most" },
+    { "help-all", 0, NULL, VERB_ALL, OPT_FLAG, AT(help_all), 0, 0, "and all others" },
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
 
@@ -110,61 +122,18 @@ const char *cli_path_name(uint32_t path)
 
 enum { LEFT_COLS = 29 }; /* of options; one that is longer has a line to itself */
 
-void cli_options_help(const cli_verb *verb)
+void cli_options_help(const cli_verb *verb, bool all)
 {
-    printf("usage: edgeinfer %s %s\n%s\noptions:\n", verb->name, verb->usage, verb->about);
+    printf("usage: edgeinfer %s %s\n%s\n\noptions:\n", verb->name, verb->usage, verb->about);
     for (int i = 0; i < N_ROWS; i++) {
         char left[96], letter[8] = "    ";
-        if (!(rows[i].verbs & verb->bit)) continue;
+        if (!(rows[i].verbs & verb->bit) || (!all && rows[i].verbs & SELDOM)) continue;
         if (rows[i].letter) snprintf(letter, sizeof letter, "-%c, ", rows[i].letter);
         snprintf(left, sizeof left, "%s--%s %s", letter, rows[i].name, rows[i].arg ? rows[i].arg : "");
         if (strlen(left) > LEFT_COLS) printf("  %s\n  %*s %s\n", left, LEFT_COLS, "", rows[i].help);
         else printf("  %-*s %s\n", LEFT_COLS, left, rows[i].help);
     }
     printf("\nexamples:\n%s\nexit codes: 0 done, 1 failed, 2 usage%s\n", verb->examples, verb->exits);
-}
-
-/* --------------------------------------------------------------------------------------------- near names -- */
-
-enum { MAX_NAME = 24 };
-
-static int min3(int a, int b, int c)
-{
-    const int ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
-
-/* Insertions, deletions, changes and swaps of neighbours that turn a into b; each of at most MAX_NAME characters. */
-static int distance(const char *a, const char *b)
-{
-    int d[MAX_NAME + 1][MAX_NAME + 1]; /* [i][j]: of the first i characters of a and the first j of b */
-    const int n_a = (int)strlen(a), n_b = (int)strlen(b);
-    for (int i = 0; i <= n_a; i++) d[i][0] = i;
-    for (int j = 0; j <= n_b; j++) d[0][j] = j;
-    for (int i = 1; i <= n_a; i++) {
-        for (int j = 1; j <= n_b; j++) {
-            d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                d[i][j] = min3(d[i][j], d[i][j], d[i - 2][j - 2] + 1);
-        }
-    }
-    return d[n_a][n_b];
-}
-
-const char *cli_nearest(const char *typed, const char *const *names, int n)
-{
-    const size_t length = strlen(typed);
-    const char *best = NULL;
-    int best_distance = length < 4 ? 2 : 3; /* to be below */
-    if (length > MAX_NAME) return NULL;
-    for (int i = 0; i < n; i++) {
-        if (strlen(names[i]) > MAX_NAME) continue;
-        int d = distance(typed, names[i]);
-        if (d > 0 && length >= 3 && strncmp(typed, names[i], length) == 0) d = 1; /* the beginning of a name */
-        const bool shorter = best && d == best_distance && strlen(names[i]) < strlen(best); /* --tem is --temp */
-        if (d < best_distance || shorter) best = names[i], best_distance = d;
-    }
-    return best;
 }
 
 /* ------------------------------------------------------------------------------------------------ parsing -- */
@@ -183,7 +152,7 @@ static int unknown_option(const cli_verb *verb, const char *word)
         if (rows[i].verbs & verb->bit) names[n++] = rows[i].name;
     const char *near = strncmp(typed, "--", 2) == 0 ? cli_nearest(typed + 2, names, n) : NULL;
     if (near) snprintf(hint, sizeof hint, "did you mean --%s?", near);
-    else snprintf(hint, sizeof hint, "edgeinfer %s --help lists the options", verb->name);
+    else snprintf(hint, sizeof hint, "edgeinfer %s --help-all lists the options", verb->name);
     return cli_fail(EXIT_USAGE, hint, "%s has no option %s", verb->name, typed);
 }
 
@@ -322,10 +291,10 @@ int cli_options_parse(const cli_verb *verb, int argc, char **argv, cli_options *
         }
         const int code = take_option(verb, answer, argv[at], out);
         if (code >= 0) return code;
-        if (out->help) break;
+        if (out->help || out->help_all) break;
     }
-    if (out->help) {
-        cli_options_help(verb);
+    if (out->help || out->help_all) {
+        cli_options_help(verb, out->help_all);
         return EXIT_DONE;
     }
     while (optind < argc) argv[n_operands++] = argv[optind++];

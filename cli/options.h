@@ -35,8 +35,10 @@ typedef struct cli_options {
     uint32_t max_tokens, ctx, threads, threads_decode, top_k, chunks;
     uint64_t seed, ram_limit_bytes;
     double temp, top_p, min_p, repeat_penalty;
+    double baseline_s, max_seconds, max_joules;
+    const char *profile, *power; /* the profiler's log and sources */
     uint32_t kv, mode, path, float_sum; /* EINF_KV_*, EINF_MODE_*, force_path, EINF_FLOAT_SUM_* */
-    bool json, quiet, verbose, help;
+    bool json, quiet, verbose, help, help_all, cost;
     bool raw, ignore_eos, special, bos, exact, base_exact, deterministic, tensors, all, any_pretokenizer;
 } cli_options;
 
@@ -51,16 +53,13 @@ typedef struct cli_verb {
     int (*run)(const cli_options *o);
 } cli_verb;
 
-/** The verb's text of --help, 40 lines at most. */
-void cli_options_help(const cli_verb *verb);
+/** The verb's text of --help, 40 lines at most, or of --help-all. */
+void cli_options_help(const cli_verb *verb, bool all);
 /** What --path calls a force_path of the session config. */
 const char *cli_path_name(uint32_t path);
 
 /** Read argv[1..argc), argv[0] being the verb. -1: go on; otherwise the exit code, help or a message having been
  *  printed. */
 int cli_options_parse(const cli_verb *verb, int argc, char **argv, cli_options *out);
-
-/** The nearest of n names to what was typed, or NULL when none is near. */
-const char *cli_nearest(const char *typed, const char *const *names, int n);
 
 #endif

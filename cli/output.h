@@ -18,7 +18,8 @@ enum cli_exit {
     EXIT_USAGE = 2,
     EXIT_BAD_FILE = 3,
     EXIT_NO_FIT = 4,
-    EXIT_CANCELLED = 5
+    EXIT_CANCELLED = 5,
+    EXIT_BUDGET = 6
     /* 6: budget reached; no verb has a budget yet */
 };
 

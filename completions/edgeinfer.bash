@@ -29,7 +29,7 @@ _edgeinfer_verbs() {
 
 # _edgeinfer_value PROGRAM VERB OPTION: what the help calls the option's value; nothing for a flag.
 _edgeinfer_value() {
-    "$1" "$2" --help 2>/dev/null | while IFS= read -r line; do
+    "$1" "$2" --help-all 2>/dev/null | while IFS= read -r line; do
         [[ ${line:31:1} == [!\ ] ]] || line=${line:0:31} # the left column; a long one has the line to itself
         [[ "$line " =~ ^\ +(-[a-z],\ )?(--[a-z-]+)\ ([^ ]*)\  ]] || continue
         [[ ${BASH_REMATCH[2]} == "$3" || ${BASH_REMATCH[1]%, } == "$3" ]] && echo "${BASH_REMATCH[3]}" && break
@@ -38,7 +38,7 @@ _edgeinfer_value() {
 
 # _edgeinfer_options PROGRAM VERB: the long options of its help.
 _edgeinfer_options() {
-    "$1" "$2" --help 2>/dev/null | while IFS= read -r line; do
+    "$1" "$2" --help-all 2>/dev/null | while IFS= read -r line; do
         [[ $line =~ ^\ +(-[a-z],\ )?(--[a-z-]+)\  ]] && echo "${BASH_REMATCH[2]}"
     done
 }

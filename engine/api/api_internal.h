@@ -33,6 +33,7 @@ struct einf_runtime {
     einf_log_fn log;
     void *log_user;
     einf_trace_hooks trace;
+    struct eprof *profiler;    /* the host's, or NULL: bill.h */
     pid_t pid;                 /* of the process that made the threads */
     atomic_int n_models;
 };

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "engine/api/chat_layout.h"
+#include "engine/api/bill.h"
 #include "engine/api/stop_strings.h"
 
 /* One call of einf__generate. */
@@ -28,6 +29,7 @@ typedef struct generation {
     char *piece;               /* [piece_bytes] text of one step */
     uint64_t piece_bytes;
     bool stopped;              /* a callback asked */
+    einf__bill bill;
     einf_error *err;
 } generation;
 
@@ -52,6 +54,16 @@ static einf_status check_prompt(const generation *g)
                       "%s has %llu tokens, the context %u", g->prompt->name, (unsigned long long)g->ids.n, n_ctx);
 }
 
+/* Between the batches of a prefill: the host's progress, and the budget. */
+static int32_t prefill_goes_on(void *user, int32_t phase, uint64_t done, uint64_t total)
+{
+    generation *g = user;
+    const einf_generate_config *c = g->config;
+    if (c->progress && c->progress(c->progress_user, phase, done, total) != 0) return 1;
+    g->result->stop_reason = done < total ? einf__bill_exceeded(&g->bill) : EINF_STOP_NONE;
+    return g->result->stop_reason != EINF_STOP_NONE;
+}
+
 static einf_status prefill(generation *g)
 {
     einf__timeline *t = &g->s->timeline;
@@ -62,14 +74,13 @@ static einf_status prefill(generation *g)
     batch.ids = g->ids.ids + n_cached;
     batch.n = (uint32_t)g->ids.n - n_cached;
     batch.cancel = g->config->cancel;
-    batch.progress = g->config->progress;
-    batch.progress_user = g->config->progress_user;
+    batch.progress = prefill_goes_on;
+    batch.progress_user = g;
 
-    const einf_trace_hooks *trace = &g->m->rt->trace;
     const double start_s = now_s();
-    einf__trace_begin(trace, EINF_PHASE_PREFILL, batch.n);
+    const einf__phase phase = einf__phase_begin(g->m->rt, EINF_PHASE_PREFILL, batch.n, g->bill.region);
     const einf_status status = einf__session_append(t, &batch, g->err);
-    einf__trace_end(trace, EINF_PHASE_PREFILL, batch.n, status);
+    einf__phase_end(&phase, batch.n, status, &g->bill.prefill_j);
     g->result->prefill_s = now_s() - start_s;
     return status;
 }
@@ -116,6 +127,7 @@ static einf_status sample_answer(generation *g)
         else if (g->stopped) r->stop_reason = EINF_STOP_CALLBACK;
         else if (c->max_tokens && r->n_generated >= c->max_tokens) r->stop_reason = EINF_STOP_LENGTH;
         else if (t->n_past >= t->params.n_ctx) r->stop_reason = EINF_STOP_CONTEXT;
+        else r->stop_reason = einf__bill_exceeded(&g->bill);
         if (r->stop_reason != EINF_STOP_NONE) return EINF_OK;
 
         EINF_TRY(append_token(g, id));
@@ -136,11 +148,10 @@ static void give_rest(generation *g)
 
 static einf_status decode(generation *g)
 {
-    const einf_trace_hooks *trace = &g->m->rt->trace;
     const double start_s = now_s();
-    einf__trace_begin(trace, EINF_PHASE_DECODE, 0);
+    const einf__phase phase = einf__phase_begin(g->m->rt, EINF_PHASE_DECODE, 0, g->bill.region);
     const einf_status status = sample_answer(g);
-    einf__trace_end(trace, EINF_PHASE_DECODE, g->result->n_generated, status);
+    einf__phase_end(&phase, g->result->n_generated, status, &g->bill.decode_j);
     g->result->decode_s = now_s() - start_s;
     if (!g->stopped) give_rest(g);
     return status;
@@ -166,8 +177,10 @@ static einf_status run(generation *g)
     EINF_TRY(status);
     EINF_TRY(check_prompt(g));
     einf__detok_init(&g->detok, g->m->vocab, false, g->prompt->at_start);
-    EINF_TRY(prefill(g));
-    return decode(g);
+    const einf_status computed = prefill(g);
+    if (computed == EINF_E_CANCELLED && g->result->stop_reason != EINF_STOP_NONE)
+        return einf__error_begin(g->err); /* not an error: the budget is used up, and nothing was said */
+    return computed == EINF_OK ? decode(g) : computed;
 }
 
 static einf_status check_generate(const einf_session *s, const einf_generate_config *config, einf_error *err)
@@ -194,8 +207,10 @@ einf_status einf__generate(einf_session *s, const einf__prompt *prompt, const ei
     g.piece = piece;
 
     const double cpu_start_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    if (status == EINF_OK) status = einf__bill_open(s->model->rt, config, &g.bill, err);
     if (status == EINF_OK) status = run(&g);
     const double cpu_end_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    einf__bill_close(&g.bill, result);
     if (status == EINF_E_CANCELLED) result->stop_reason = EINF_STOP_CANCELLED;
     result->has_cpu = cpu_start_s > 0;
     result->cpu_core_s = cpu_end_s - cpu_start_s;

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "engine/api/api_internal.h"
+#include "engine/api/bill.h"
 
 /* Where the bytes come from: exactly one of path, data, fd. */
 typedef struct origin {
@@ -173,9 +173,9 @@ static einf_status open_model(einf_runtime *rt, const origin *o, const einf_mode
     atomic_init(&m->n_sessions, 0);
     atomic_fetch_add(&rt->n_models, 1); /* from here on, so that no callback can destroy the runtime */
 
-    einf__trace_begin(&rt->trace, EINF_PHASE_LOAD, 0);
+    const einf__phase phase = einf__phase_begin(rt, EINF_PHASE_LOAD, 0, 0);
     const einf_status status = open_all(m, o, config, err);
-    einf__trace_end(&rt->trace, EINF_PHASE_LOAD, einf__model_file_bytes(m), status);
+    einf__phase_end(&phase, einf__model_file_bytes(m), status, NULL);
     if (status != EINF_OK) {
         close_parts(m);
         atomic_fetch_sub(&rt->n_models, 1);

@@ -114,6 +114,7 @@ einf_status einf_runtime_create(const einf_runtime_config *config, einf_runtime 
     rt->log = config->log;
     rt->log_user = config->log_user;
     if (config->trace) rt->trace = *config->trace;
+    rt->profiler = config->profiler;
     rt->pid = getpid();
     atomic_init(&rt->n_models, 0);
     atomic_init(&rt->n_threads_decode, 0);

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "engine/api/api_internal.h"
+#include "engine/api/bill.h"
 
 /* ------------------------------------------------------------------------------------------------ planning -- */
 
@@ -177,11 +177,10 @@ einf_status einf_session_destroy(einf_session **s, einf_error *err)
 
 static einf_status append_traced(einf_session *s, const einf_batch *batch, einf_error *err)
 {
-    const einf_trace_hooks *trace = &s->model->rt->trace;
-    const int32_t phase = batch->n > 1 ? EINF_PHASE_PREFILL : EINF_PHASE_DECODE;
-    einf__trace_begin(trace, phase, batch->n);
+    const int32_t kind = batch->n > 1 ? EINF_PHASE_PREFILL : EINF_PHASE_DECODE;
+    const einf__phase phase = einf__phase_begin(s->model->rt, kind, batch->n, 0);
     const einf_status status = einf__session_append(&s->timeline, batch, err);
-    einf__trace_end(trace, phase, batch->n, status);
+    einf__phase_end(&phase, batch->n, status, NULL);
     return status;
 }
 

@@ -160,6 +160,7 @@ enum {
 };
 
 struct einf_gemm_provider; /* <edgeinfer/provider.h> */
+struct eprof;              /* <edgeprof/edgeprof.h> */
 
 typedef struct einf_runtime_config {
     uint32_t struct_size;
@@ -175,6 +176,8 @@ typedef struct einf_runtime_config {
     int32_t n_threads_decode; /* of passes of one token, at most n_threads. 0: as many as help: measured by the first
                                  session of a model with more than 64 MiB of weights, within 60 ms */
     uint32_t reserved2;
+    struct eprof *profiler;   /* started, and borrowed while the runtime lives; NULL: none. Loads, prefills and decodes
+                                 become its regions, and generations say what they cost */
 } einf_runtime_config;
 
 /** Create a runtime; config may be NULL for the defaults. Starts n_threads - 1 threads, which sleep until needed. */
@@ -439,7 +442,7 @@ EINF_API einf_status einf_session_load(einf_session *s, const char *path, einf_e
 /* --------------------------------------------------------------------------------------------- generate -- */
 
 enum { EINF_STOP_NONE = 0, EINF_STOP_EOS = 1, EINF_STOP_LENGTH = 2, EINF_STOP_CONTEXT = 3, EINF_STOP_CALLBACK = 4,
-       EINF_STOP_CANCELLED = 5, EINF_STOP_STRING = 6 };
+       EINF_STOP_CANCELLED = 5, EINF_STOP_STRING = 6, EINF_STOP_SECONDS = 7, EINF_STOP_JOULES = 8 };
 
 typedef struct einf_sampling {
     uint32_t struct_size;
@@ -471,7 +474,31 @@ typedef struct einf_generate_config {
     void *on_text_user;
     einf_progress_fn progress;
     void *progress_user;
+    double max_seconds;     /* of the call; the answer ends with EINF_STOP_SECONDS. 0: no limit */
+    double max_joules;      /* the same by energy, all that the headline source counts; EINF_E_STATE without a profiler
+                               whose source is a counter that lives. 0: no limit.
+                               Both are looked at between tokens, and between the batches of a prefill: one that ends
+                               there leaves n_generated 0, and the timeline as a cancel does */
 } einf_generate_config;
+
+/** What the profiler of the runtime says of a generation. What was not measured is NAN. Areas are above the baseline;
+ *  net is gross without what the idle machine would have drawn, known once idle time was seen (eprof_baseline, or any
+ *  pause); the profiler's own result, with the terms of the uncertainty, is that of the region "generate". */
+typedef struct einf_cost {
+    double cpu_auc_pct_s;     /* own CPU time over the machine's capacity: exact */
+    double cpu_auc_sampled_pct_s; /* the machine's busy share sampled at 5 Hz, as arXiv 2512.16531 */
+    double foreign_cpu_pct;   /* mean load that was not ours */
+    double ram_auc_mib_s;     /* of the process: its own memory */
+    double ram_auc_file_mib_s; /* of mapped files, the weights among them */
+    double gross_j, net_j;    /* of `source` */
+    double u95_j;             /* of net where there is one, else of gross: the 95 % interval is +- this */
+    double prefill_j, decode_j; /* gross */
+    int32_t grade;            /* 'A'..'E', 0: none */
+    int32_t scope;            /* EPROF_SCOPE_*: what part of the machine */
+    uint32_t flags;           /* EPROF_FLAG_* */
+    uint32_t reserved;
+    char source[48];          /* "" when nothing measures */
+} einf_cost;
 
 /** What a generation did and cost. A figure that was not measured has its has_ flag 0, and means nothing. */
 typedef struct einf_result {
@@ -489,7 +516,8 @@ typedef struct einf_result {
     int32_t has_rss;
     int32_t has_energy;      /* 0: no energy source connected */
     uint64_t rss_peak_bytes; /* of the process so far */
-    double energy_j;
+    double energy_j;         /* cost.gross_j */
+    einf_cost cost;          /* NAN throughout without a profiler */
 } einf_result;
 
 /** Answer a prompt. The session keeps the part of its timeline that the new prompt shares and computes the rest.

@@ -14,7 +14,9 @@ quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log"; fail "$*"; }; }
 quietly "$make" --no-print-directory install CC="$cc" PREFIX="$work/prefix"
 quietly "$make" --no-print-directory install CC="$cc" DESTDIR="$work/dest" PREFIX=/opt/edge LIBDIR=/opt/edge/lib64
 for f in include/edgeinfer/edgeinfer.h include/edgeinfer/blas.h lib/libedgeinfer.a lib/libedgeinfer.so bin/edgeinfer \
-    share/man/man1/edgeinfer.1 share/bash-completion/completions/edgeinfer lib/pkgconfig/edgeinfer.pc; do
+    share/man/man1/edgeinfer.1 share/bash-completion/completions/edgeinfer lib/pkgconfig/edgeinfer.pc \
+    include/edgeprof/edgeprof.h include/edgeprof/laws.h lib/libedgeprof.a lib/libedgeprof.so bin/edgeprof \
+    share/man/man1/edgeprof.1 share/bash-completion/completions/edgeprof lib/pkgconfig/edgeprof.pc; do
     [ -e "$work/prefix/$f" ] || fail "$f was not installed"
 done
 [ -e "$work/dest/opt/edge/lib64/libedgeinfer.so" ] || fail "DESTDIR and LIBDIR were not heeded"
@@ -33,7 +35,12 @@ ask() { # ask NAME PROGRAM: the program answers the question
     grep -q 'GGUF' "$work/log" || fail "$1 does not say what is wrong with README.md"
     echo "ok    $1"
 }
-cp tests/host/host.c "$work"
+profiles() { # profiles NAME PROGRAM: the program says what its loop cost
+    got=$("$2") || fail "$1 failed"
+    echo "$got" | grep -Eq '^sum 18\.998 in [0-9]+\.[0-9]{3} s: [0-9]+\.[0-9]{3} core seconds' || fail "$1 printed \"$got\""
+    echo "ok    $1"
+}
+cp tests/host/host.c tests/host/profile_loop.c "$work"
 awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/readme.c"
 awk '/^```console$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/console"
 cd "$work"
@@ -42,14 +49,18 @@ flags="-std=c11 -Wall -Wextra -Werror"
 {
     "$cc" $flags host.c -o host-shared $(pkg-config --cflags --libs edgeinfer)
     "$cc" $flags readme.c -o readme $(pkg-config --cflags --libs edgeinfer)
+    "$cc" $flags -O1 profile_loop.c -o loop-shared $(pkg-config --cflags --libs edgeprof)
     if pkg-config --exists edgeinfer-blas; then
         "$cc" $flags -include edgeinfer/blas.h host.c -o host-blas $(pkg-config --cflags --libs edgeinfer-blas edgeinfer)
     fi
     ask "host program, shared library" ./host-shared
     ask "the README's example, $(wc -l <readme.c) lines" ./readme
-    rm prefix/lib/libedgeinfer.so*
+    profiles "a program that profiles its own loop, shared library" ./loop-shared
+    rm prefix/lib/libedgeinfer.so* prefix/lib/libedgeprof.so*
     "$cc" $flags host.c -o host-static -static $(pkg-config --static --cflags --libs edgeinfer)
     LD_LIBRARY_PATH='' ask "host program, all static" ./host-static
+    "$cc" $flags -O1 profile_loop.c -o loop-static $(pkg-config --static --cflags --libs edgeprof)
+    LD_LIBRARY_PATH='' profiles "a program that profiles its own loop, static library" ./loop-static
 }
 
 cd "$root"

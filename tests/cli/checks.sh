@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# checks.sh - what the scripts of this folder share; read by them with ".", after they have set bin (the program) and
-# here (this folder). They run from the root of the tree.
+# checks.sh - what the scripts of this folder share; read by them with ".", after they have set bin (the program), here
+# (this folder) and, where it is not edgeinfer, program (what it calls itself). They run from the root of the tree.
 unset EINF_THREADS EINF_CPU_FORBID
 LC_ALL=C; export LC_ALL
 
@@ -34,7 +34,7 @@ refuse() {
     want=$1 text=$2; shift 2
     expect "$want" "$*" "$@"
     check "$*: stdout is empty" test ! -s "$out"
-    check "$*: stderr names the command" grep -q '^edgeinfer: ' "$err"
+    check "$*: stderr names the command" grep -q "^${program:-edgeinfer}: " "$err"
     check "$*: stderr says \"$text\"" grep -qF -e "$text" "$err"
 }
 out_has() { grep -qF -e "$1" "$out"; }

@@ -90,6 +90,19 @@ expect 0 "run" run "$model" -p "$question"
 check "run: the answer alone on stdout" test "$(cat "$out")" = "$answer"
 check "run: one newline behind the answer" size_is "$out" $((${#answer} + 1))
 check "run: statistics on stderr" grep -q 'tokens at .* tok/s, prompt .* tokens .* peak memory .* MiB' "$err"
+# What an answer cost, and budgets. A virtual machine has no counter of joules.
+expect 0 "run --cost" run "$model" -p "$question" --cost --profile "$tmp/profile"
+check "run --cost: CPU and memory" err_has "cost: CPU "
+check "run --cost: energy" err_has "cost: energy"
+check "run --profile" test "$(head -1 "$tmp/profile")" = "edgeprof-log 1"
+check "run --profile: whole" test "$(tail -1 "$tmp/profile" | cut -c1-4)" = "end "
+expect 0 "run --cost --json" run "$model" -p "$question" --cost --json -q
+check "run --cost --json" test -n "$(awk -v want=cost.cpu_auc_pct_s -f "$here/json.awk" "$out")"
+expect 6 "run --max-seconds" run "$model" -p "$question" --max-seconds 0.000001 --json -q
+check "run --max-seconds: why" test "$(awk -v want=stop_reason -f "$here/json.awk" "$out")" = max_seconds
+refuse 1 "edgeprof sources says what could count" run "$model" -p x --max-joules 1 --power none
+refuse 2 "edgeprof sources" run "$model" -p x --power nothing-like-it
+refuse 1 "cannot create the log" run "$model" -p x --profile "$tmp/no/such/folder"
 expect 0 "run -q" run -q -m "$model" -p "$question"
 check "run -q: stderr is empty" test ! -s "$err"
 printf '%s\n' "$question" | "$bin" run "$model" -q >"$out" 2>"$err"

@@ -42,7 +42,7 @@ complete_line ""
 check "every verb is offered" cmp -s "$out" "$tmp/want"
 while read -r verb; do
     complete_line "$verb" --
-    "$bin" "$verb" --help | awk '/^options:/ { on = 1; next } /^$/ { on = 0 } on' | grep -o -e '--[a-z-]*' | LC_ALL=C sort -u >"$tmp/want"
+    "$bin" "$verb" --help-all | awk '/^options:/ { on = 1; next } /^$/ { on = 0 } on' | grep -o -e '--[a-z-]*' | LC_ALL=C sort -u >"$tmp/want"
     check "every option of $verb is offered, and no other" cmp -s "$out" "$tmp/want"
     check "$verb has options" test -s "$out"
 done <"$tmp/verbs"

@@ -48,6 +48,8 @@ for verb in $verbs; do
     cp "$out" "$tmp/help"
     expect 0 "help $verb" help "$verb"
     check "help $verb is $verb --help" cmp -s "$out" "$tmp/help"
+    expect 0 "$verb --help-all" "$verb" --help-all
+    cp "$out" "$tmp/help"
     # The left column of the options, "-c, --ctx N": 29 characters behind two blanks, or a line of its own.
     awk '/^options:/ { on = 1; next } /^$/ { on = 0 }
          on { print substr($0, 32, 1) == " " || length < 32 ? substr($0, 3, 29) : $0 }' "$tmp/help" |

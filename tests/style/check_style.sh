@@ -37,6 +37,7 @@ knows engine/api engine
 knows vision engine/base engine/gguf engine/kernels vision
 knows quant engine/base engine/gguf engine/kernels quant
 knows blas blas
+knows profiler profiler
 knows cli cli
 knows bench bench engine/kernels
 echo "$sources" | grep '^bench/' | xargs -r grep -Hn '^ *# *include "engine/' | grep -v '"engine/kernels/kernels\.h"' |
@@ -46,7 +47,7 @@ echo "$sources" | xargs grep -hoE '^ *# *include "[^"]*"' | sort -u | sed 's/.*"
     [ -f "$path" ] || echo "\"$path\""
 done | report "include paths begin at the root of the tree"
 echo "$sources" | xargs grep -HnE '^ *# *include <(engine|cli|blas|bench|tests|vision|quant)/' | report "our own headers are included with quotes"
-echo "$sources" | grep '^include/' | xargs grep -Hn '^ *# *include <' | grep -vE '<(stdint|stddef|stdbool)\.h>|<edgeinfer/' |
+echo "$sources" | grep '^include/' | xargs grep -Hn '^ *# *include <' | grep -vE '<(stdint|stddef|stdbool|math)\.h>|<(edgeinfer|edgeprof)/' |
     report "public headers include the C standard's and one another"
 # Headers of others: PATTERN, then where they may be included.
 only_in() {
@@ -61,8 +62,9 @@ only_in 'xxhash\.h' 'engine/'
 only_in 'cblas\.h' 'blas/'
 only_in 'cjson/cJSON\.h' 'cli/|bench/'
 only_in 'histedit\.h|editline/.*' 'cli/line_input\.c'
-only_in 'pthread\.h' 'engine/base/threads\.c|blas/|cli/doctor_bandwidth\.c|bench/rounds\.c'
+only_in 'pthread\.h' 'engine/base/threads\.c|profiler/|blas/|cli/doctor_bandwidth\.c|bench/rounds\.c'
 only_in 'cpuid\.h|sys/auxv\.h' 'engine/base/cpu\.c'
+only_in 'edgeprof/.*' 'engine/api/bill\.h|include/|profiler/|cli/|bench/'
 echo "$engine" | grep -vE '/(x86|arm)/|base/(cpu|threads)|kernels/kernels\.c' | xargs grep -HnE '__(x86_64|aarch64|AVX|ARM|SSE)' |
     report "architectures are known to cpu.c, threads.c (its pause), kernels.c and the folders of ISAs alone"
 # A .c file with a header of its stem includes that first.

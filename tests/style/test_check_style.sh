@@ -67,6 +67,7 @@ put cli/a.c '#include <utf8proc.h>';                         rule "belongs into 
 put engine/base/a.c '#include <cblas.h>';                    rule "belongs into blas/"
 put engine/base/a.c '#include <cjson/cJSON.h>';              rule "belongs into cli/|bench/"
 put engine/gguf/a.c '#include <pthread.h>';                  rule "belongs into engine/base/threads"
+put engine/decode/a.c '#include <edgeprof/edgeprof.h>';      rule "belongs into engine/api/bill"
 put engine/gguf/a.c '#include <cpuid.h>';                    rule "belongs into engine/base/cpu"
 put engine/gguf/a.c '#ifdef __x86_64__' '#endif';            rule "architectures are known to"
 put engine/gguf/a.c '#if defined(__AVX2__)' '#endif';        rule "architectures are known to"

@@ -58,7 +58,8 @@ INLINE size_t ahead_beside(int64_t column_bytes)
 /* The lines of n bytes, `ahead` of p, are asked for into L2. Nothing is read, whatever is there. */
 INLINE void ask_ahead(const uint8_t *p, size_t ahead, int n)
 {
-    UNROLL for (int i = 0; i < n; i += 64) _mm_prefetch((const char *)p + ahead + i, _MM_HINT_T1);
+    const uintptr_t at = (uintptr_t)p + ahead; /* a number: it may lie behind the weights */
+    UNROLL for (int i = 0; i < n; i += 64) _mm_prefetch((const char *)(at + (uintptr_t)i), _MM_HINT_T1);
 }
 
 INLINE uint16_t load_u16(const void *p)
