@@ -18,6 +18,8 @@
 #include <sys/prctl.h>
 #endif
 
+#include "profiler/stats/statistics.h"
+
 #define SECOND_NS INT64_C(1000000000)
 #define JUDGED_AFTER_NS (5 * SECOND_NS) /* of running, before a thread's own use is held against its limit */
 #define USE_LIMIT 0.001                 /* of one core */
@@ -105,15 +107,11 @@ static void count_lateness(eprof__lateness *l, int64_t late_ns)
         atomic_store_explicit(&l->max_ns, late_ns, memory_order_relaxed); /* the sampler is the one writer */
 }
 
-/* Off the grid by up to a quarter of a period, the same in every run (splitmix64). */
+/* Off the grid by up to a quarter of a period, the same in every run. */
 static int64_t dither(eprof__thread *t, int64_t period_ns)
 {
     if (!(t->p->flags & EPROF_DITHER) || t->is_log) return 0;
-    uint64_t z = t->random += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    z ^= z >> 31;
-    return (int64_t)(z % (uint64_t)(period_ns / 2 + 1)) - period_ns / 4;
+    return (int64_t)(eprof__splitmix64(&t->random) % (uint64_t)(period_ns / 2 + 1)) - period_ns / 4;
 }
 
 /* Everything that is due at this place of the grid. */

@@ -19,6 +19,8 @@ typedef struct eprof__random {
     uint64_t s[4];
 } eprof__random;
 
+/** The next number of splitmix64: what needs few of them. */
+uint64_t eprof__splitmix64(uint64_t *state);
 /** Any seed will do, 0 too: splitmix64 (Steele, Lea, Flood, OOPSLA 2014) makes the state of it. */
 void eprof__random_seed(eprof__random *r, uint64_t seed);
 uint64_t eprof__random_next(eprof__random *r);

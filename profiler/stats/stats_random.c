@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static uint64_t splitmix64(uint64_t *state)
+uint64_t eprof__splitmix64(uint64_t *state)
 {
     uint64_t z = *state += 0x9E3779B97F4A7C15u;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -23,7 +23,7 @@ static uint64_t rotate_left(uint64_t x, int k)
 
 void eprof__random_seed(eprof__random *r, uint64_t seed)
 {
-    for (int i = 0; i < 4; i++) r->s[i] = splitmix64(&seed);
+    for (int i = 0; i < 4; i++) r->s[i] = eprof__splitmix64(&seed);
 }
 
 uint64_t eprof__random_next(eprof__random *r)
