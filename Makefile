@@ -63,8 +63,9 @@ OUR_CFLAGS   = -std=c11 $(CONFIG_CFLAGS_$(CONFIG)) -fPIC -fvisibility=hidden -ff
 OUR_LDFLAGS  = $(CONFIG_LDFLAGS_$(CONFIG)) -pthread $(LDFLAGS)
 Q := $(if $(filter 1,$V),,@)
 
-# Inner loops are where no new path is found: fuzzing watches their memory, and does not count their edges.
-$O/engine/kernels/%.o: CONFIG_CFLAGS_fuzz := $(CONFIG_CFLAGS_asan)
+# Inner loops are where no new path is found: fuzzing watches their memory, does not count their edges, and does not
+# wait for the compiler's best.
+$O/engine/kernels/%.o: CONFIG_CFLAGS_fuzz := $(CONFIG_CFLAGS_asan:-O2=-O1)
 
 AVX512 := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl
 # One instruction set a translation unit: the suffix of the file says which.
@@ -80,8 +81,8 @@ $O/blas/%.o: ISA = $(BLAS_CFLAGS)
 
 # Asked when first needed, and then once: `make deps` may just have brought them.
 pkg = $(if $(filter undefined,$(origin $1)),$(eval $1 := $$(shell $(PKG_CONFIG) $2)))$($1)
-LIB_CFLAGS  = $(call pkg,pc_lib_cflags,--cflags libpcre2-8 libutf8proc libxxhash)
-LIB_LIBS    = $(call pkg,pc_lib_libs,--libs libpcre2-8 libutf8proc libxxhash) -lm -pthread
+LIB_CFLAGS  = $(call pkg,pc_lib_cflags,--cflags libpcre2-8 libutf8proc libxxhash libpng libjpeg)
+LIB_LIBS    = $(call pkg,pc_lib_libs,--libs libpcre2-8 libutf8proc libxxhash libpng libjpeg) -lm -pthread
 BLAS_CFLAGS = $(call pkg,pc_blas_cflags,--cflags openblas)
 BLAS_LIBS   = $(call pkg,pc_blas_libs,--libs openblas)
 CJSON       = $(call pkg,pc_cjson,--libs libcjson)
@@ -89,7 +90,7 @@ LIBEDIT     = $(call pkg,pc_libedit,--libs libedit)
 CMOCKA      = $(call pkg,pc_cmocka,--libs cmocka)
 
 # ------------------------------------------------------------------------------------------------- sources --
-LAYERS := base gguf kernels text model decode api
+LAYERS := base gguf kernels text model decode vision api
 # What a layer's unit tests link with: the layer and what lies beneath, lowest last.
 BELOW_base    := base
 BELOW_gguf    := gguf base
@@ -97,9 +98,10 @@ BELOW_kernels := kernels base
 BELOW_text    := text gguf base
 BELOW_model   := model kernels gguf base
 BELOW_decode  := decode model kernels gguf base
-BELOW_api     := api decode model text kernels gguf base
+BELOW_vision  := vision kernels gguf base
+BELOW_api     := api vision decode model text kernels gguf base
 
-layer_src = $(wildcard engine/$1/*.c) $(if $(filter kernels,$1),$(wildcard engine/kernels/ref/*.c) \
+layer_src = $(wildcard $(if $(filter vision,$1),vision,engine/$1)/*.c) $(if $(filter kernels,$1),$(wildcard engine/kernels/ref/*.c) \
             $(if $(filter x86_64,$(ARCH)),$(wildcard engine/kernels/x86/*.c)) \
             $(if $(filter aarch64,$(ARCH)),$(wildcard engine/kernels/arm/*.c)))
 ENGINE_OBJ  := $(foreach l,$(LAYERS),$(patsubst %.c,$O/%.o,$(call layer_src,$l)))
@@ -132,7 +134,7 @@ programs: $B/bin/edgeinfer $B/bin/edgeprof $(BENCHES) ## the commands and the be
 # these do.
 remember = mkdir -p $(@D) && { echo '$1' | cmp -s - $@ || echo '$1' >$@; }
 $O/flags: FORCE
-	$(Q)$(PKG_CONFIG) --exists libpcre2-8 libutf8proc libxxhash libcjson libedit || { echo 'libraries are missing: make deps' >&2; exit 1; }
+	$(Q)$(PKG_CONFIG) --exists libpcre2-8 libutf8proc libxxhash libpng libjpeg libcjson libedit || { echo 'libraries are missing: make deps' >&2; exit 1; }
 	$(Q)$(call remember,$(CC) $(OUR_CPPFLAGS) $(LIB_CFLAGS) $(OUR_CFLAGS) $(OUR_LDFLAGS))
 $O/sources: FORCE
 	$(Q)$(call remember,$(sort $(ENGINE_OBJ) $(PROF_OBJ) $(PROF_CLI_OBJ) $(BLAS_OBJ) $(CLI_OBJ) $(BENCH_OBJ) $(SUPPORT_OBJ)))
@@ -260,6 +262,8 @@ IS_GCC := $(and $(filter gcc cc,$(notdir $(firstword $(CC)))),$(filter release,$
 COMMAND := $B/$(if $(CROSS),emulated,bin)/edgeinfer
 SCRIPTS := $(if $(CROSS),,"tests/cli/test_cli.sh $(COMMAND)" "tests/cli/test_chat.sh $(COMMAND)") \
            "tests/cli/test_state.sh $(COMMAND)" \
+           $(if $(CROSS),,"tests/cli/test_vision.sh $(COMMAND)") \
+           $(if $(CROSS),,"tests/cli/test_advise.sh $(COMMAND)") \
            $(if $(CROSS),,"tests/cli/test_perplexity.sh $(COMMAND)" "tests/cli/test_doctor.sh $(COMMAND)" \
            "tests/cli/test_bench.sh $B/bin") \
            $(if $(CROSS),,"tests/cli/test_edgeprof.sh $B/bin/edgeprof") \
@@ -319,10 +323,11 @@ fuzz-now: $(REPLAYS) $(SEARCHES)
 
 # ---------------------------------------------------------------------------------------------- for people --
 .PHONY: demo demo-now deps bench help clean install uninstall
-demo: ## build, and ask the model that ships a question
+demo: ## build, and ask the models that ship about a story and a picture
 	$(Q)$(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory demo-now
 STORY := Jonas goes to the station. Iris walks to the market. Jonas picks up the book. Jonas goes to the garden.
+SCENE := models/traffic-vl/heldout/scene-09.png
 demo-now: $B/bin/edgeinfer $B/bin/edgeprof
 	@echo 'small-world, 3 million parameters, is told:  $(STORY)'
 	@echo 'and asked:  Where is Jonas?'
@@ -332,7 +337,11 @@ demo-now: $B/bin/edgeinfer $B/bin/edgeprof
 	    --baseline 3 --profile $B/demo.log >/dev/null
 	@$B/bin/edgeprof report $B/demo.log -o $B/demo.html
 	@echo 'Drawn, with every number and how it came about:  $B/demo.html'
-	@echo 'Ask it more:  $< run models/small-world/small-world-Q4_K_M.gguf -p "..."   (models/README.md says what it knows)'
+	@echo; echo 'traffic-vl, 2 million parameters and eyes of 4 million, is shown $(SCENE)'
+	@echo 'and told:  Describe the scene.'
+	@$< run -m models/traffic-vl/traffic-vl-Q4_K_M.gguf --mmproj models/traffic-vl/mmproj-traffic-vl-F16.gguf \
+	    --image $(SCENE) -p 'Describe the scene.' --cost --baseline 2
+	@echo; echo 'Ask on:  $< run models/small-world/small-world-Q4_K_M.gguf -p "..."   (models/README.md says what each of them knows)'
 
 deps: ## install missing packages (Debian, Ubuntu); NO_INSTALL=1 only names them
 	$(Q)CC='$(CC)' tests/build/deps.sh $(if $(BLAS_TAG),,openblas)

@@ -86,6 +86,7 @@ static bool take_value(const bench_arg *a, const char *text)
         *(int *)a->out = (int)v;
         return true;
     case BENCH_SECONDS:
+    case BENCH_NUMBER:
         if (!parse_number(text, a->min, a->max, false, &v, &end) || *end) return false;
         *(double *)a->out = v;
         return true;
@@ -101,7 +102,7 @@ static int refuse_value(const bench_program *p, const bench_arg *a, const char *
     } else {
         snprintf(what, sizeof what, "%s takes %s from %.9g to %.9g, not", a->name,
                  a->kind == BENCH_COUNTS ? "whole numbers, as 16,128," : a->kind == BENCH_COUNT ? "a whole number" :
-                 "seconds", a->min, a->max);
+                 a->kind == BENCH_NUMBER ? "a number" : "seconds", a->min, a->max);
     }
     return bench_usage(p, what, text);
 }

@@ -8,10 +8,11 @@
 
 #include <stdbool.h>
 
-typedef enum bench_arg_kind { BENCH_FLAG, BENCH_TEXT, BENCH_COUNT, BENCH_COUNTS, BENCH_SECONDS, BENCH_CHOICE }
-    bench_arg_kind;
+typedef enum bench_arg_kind {
+    BENCH_FLAG, BENCH_TEXT, BENCH_COUNT, BENCH_COUNTS, BENCH_SECONDS, BENCH_NUMBER, BENCH_CHOICE
+} bench_arg_kind;
 
-enum { BENCH_MAX_COUNTS = 16 };
+enum { BENCH_MAX_COUNTS = 32 };
 typedef struct bench_counts {
     int items[BENCH_MAX_COUNTS];
     int n;

@@ -61,6 +61,7 @@ static const bench_peak *roof_of(const run *r, const kern_case *k)
     switch (k->roof) {
     case KERN_NO_ROOF: return NULL;
     case KERN_ROOF_INT8: return bench_peak_of_arith(&r->peaks, BENCH_INT8, k->rung->cpu);
+    case KERN_ROOF_INT16: return bench_peak_of_arith(&r->peaks, BENCH_INT16, k->rung->cpu);
     case KERN_ROOF_F32: return bench_peak_of_arith(&r->peaks, BENCH_F32, k->rung->cpu);
     case KERN_ROOF_F16: return bench_peak_of_arith(&r->peaks, BENCH_F16, k->rung->cpu);
     case KERN_ROOF_L1: return bench_peak_named(&r->peaks, "read L1");

@@ -49,7 +49,7 @@ typedef struct run {
     bench_peaks peaks;
     uint32_t cpu_used;
     int n_threads;
-    bool f16_sums; /* as the session has them, whatever was asked for */
+    int32_t float_sum; /* EINF_FLOAT_SUM_*, as the session has it, whatever was asked for */
     eprof *profiler;         /* with --cost */
     einf_runtime *rt;
     einf_model *model;
@@ -126,8 +126,8 @@ static double weight_gb_s(const run *r, const point *p)
 
 static const bench_peak *arith_peak(const run *r)
 {
-    return bench_peak_of_arith(&r->peaks, r->work.is_float ? r->f16_sums ? BENCH_F16 : BENCH_F32 : BENCH_INT8,
-                               r->cpu_used);
+    const bench_arith arith = r->work.is_float ? bench_arith_of_sum(r->float_sum) : BENCH_INT8;
+    return bench_peak_of_arith(&r->peaks, arith, r->cpu_used);
 }
 
 /* The best that any number of threads and kind of page gave. */
@@ -209,7 +209,7 @@ static cJSON *run_json(const run *r)
     cJSON_AddNumberToObject(j, "n_runs", o->n_runs);
     cJSON_AddNumberToObject(j, "depth", o->depth);
     cJSON_AddNumberToObject(j, "force_path", o->path);
-    cJSON_AddStringToObject(j, "float_sum", r->f16_sums ? "f16" : "f32");
+    cJSON_AddStringToObject(j, "float_sum", bench_sum_name(r->float_sum));
     cJSON_AddNumberToObject(j, "weight_read_bytes", r->work.read_bytes);
     cJSON_AddNumberToObject(j, "layer_macs", r->work.layer_macs);
     cJSON_AddNumberToObject(j, "output_macs", r->work.output_macs);
@@ -228,8 +228,8 @@ static void print_table(const run *r)
     bench_machine_print(&r->machine);
     printf("\npeaks of this run, medians of %d (95 %% intervals):\n", r->o->n_runs);
     bench_peaks_print(&r->peaks);
-    printf("\n%s, %d threads, %d runs%s:\n", r->o->model, r->n_threads, r->o->n_runs,
-           r->f16_sums ? ", float sums f16" : r->o->float_sum ? ", float sums f32: this CPU has no others" : "");
+    printf("\n%s, %d threads, %d runs, float sums %s%s:\n", r->o->model, r->n_threads, r->o->n_runs,
+           bench_sum_name(r->float_sum), r->o->float_sum != r->float_sum ? ": this CPU has no others" : "");
     for (int i = 0; i < r->n_points; i++) {
         const point *p = &r->points[i];
         const bench_estimate e = bench_estimate_of(p->tok_s, p->n);
@@ -282,7 +282,7 @@ static einf_status create_session(run *r, einf_error *err)
     config.float_sum = r->o->float_sum;
     einf_plan plan = EINF_INIT(einf_plan);
     if (einf_session_plan(r->model, &config, &plan, NULL) == EINF_OK)
-        r->f16_sums = plan.float_sum == EINF_FLOAT_SUM_F16;
+        r->float_sum = plan.float_sum;
     const einf_status status = einf_session_create(r->model, &config, &r->session, err);
     if (status != EINF_OK) return status;
     (void)einf_model_get_info(r->model, &info, NULL);
@@ -380,7 +380,7 @@ int main(int argc, char **argv)
         { "--runs", "-r", "R", BENCH_COUNT, &o.n_runs, 1, BENCH_MAX_SAMPLES, "default: 5, after one to warm up" },
         { "--path", NULL, "auto|rows|panels|panels-32|panels-64|panels-128|floats", BENCH_CHOICE, &o.path, 0, 0,
           "how matrices are multiplied; default: auto, by the number of tokens" },
-        { "--float-sum", NULL, "f32|f16", BENCH_CHOICE, &o.float_sum, 0, 0,
+        { "--float-sum", NULL, "f32|f16|i16", BENCH_CHOICE, &o.float_sum, 0, 0,
           "of float weights in prefill; default: f32" },
         { "--rung", NULL, "NAME", BENCH_TEXT, &o.rung, 0, 0, "no instruction set above this one, as avx2" },
         { "--mode", NULL, "map|read|huge", BENCH_CHOICE, &o.mode, 0, 0, "where the weights are; default: map" },

@@ -8,26 +8,13 @@
  * beside what einf_session_plan said before. One thread fills, so that stacks are what the plan counts.
  */
 #include "bench/bench_common.h"
+#include "bench/machine.h"
 
 #include <edgeinfer/lowlevel.h>
-
-#include <string.h>
 
 #define PROGRAM "bench-open"
 
 enum { N_CTX = 1024 };
-
-/* A line of /proc/self/status, in bytes; 0 when it is not there. */
-static uint64_t status_bytes(const char *field)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    unsigned long long kib = 0;
-    while (f && fgets(line, sizeof line, f))
-        if (strncmp(line, field, strlen(field)) == 0 && sscanf(line + strlen(field), ": %llu kB", &kib) == 1) break;
-    if (f) fclose(f);
-    return kib * 1024;
-}
 
 static int time_open(einf_runtime *rt, const char *path, uint32_t load, const char *what, int n, einf_error *err)
 {
@@ -74,7 +61,7 @@ static int compare_plan(einf_runtime *rt, const char *path, uint64_t anon_before
     if (einf_session_plan(m, &config, &plan, err) || einf_session_create(m, &config, &s, err))
         return bench_fail(PROGRAM, err);
     if (fill(s, N_CTX, err) || draw(s, err)) return 1;
-    const double measured = (double)(status_bytes("RssAnon") - anon_before);
+    const double measured = (double)(bench_status_bytes("RssAnon") - anon_before);
     printf("private memory, n_ctx %d filled: planned %.2f MiB, measured %.2f MiB, ratio %.3f\n", N_CTX,
            (double)plan.private_bytes / 1048576, measured / 1048576, measured / (double)plan.private_bytes);
     einf_session_destroy(&s, NULL);
@@ -92,7 +79,7 @@ int main(int argc, char **argv)
     einf_error err = EINF_INIT(einf_error);
     einf_runtime *rt = NULL;
     einf_runtime_config config = EINF_INIT(einf_runtime_config);
-    const uint64_t anon_before = status_bytes("RssAnon");
+    const uint64_t anon_before = bench_status_bytes("RssAnon");
     config.n_threads = 1;
     if (einf_runtime_create(&config, &rt, &err)) return bench_fail(PROGRAM, &err);
     const int rc = compare_plan(rt, argv[1], anon_before, &err) ||

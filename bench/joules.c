@@ -14,7 +14,7 @@ eprof *bench_profiler_open(double idle_s, einf_error *err)
     eprof *p = NULL;
     eprof_status status = eprof_create(NULL, &p, &why);
     if (status == EPROF_OK) status = eprof_start(p, &why);
-    if (status == EPROF_OK) status = eprof_baseline(p, idle_s, &why);
+    if (status == EPROF_OK && idle_s > 0) status = eprof_baseline(p, idle_s, &why);
     if (status == EPROF_OK) return p;
     err->code = EINF_E_STATE;
     snprintf(err->message, sizeof err->message, "%s", why.message);

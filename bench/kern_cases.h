@@ -23,7 +23,7 @@ enum {
 
 /* What a figure is a share of. */
 typedef enum kern_roof {
-    KERN_NO_ROOF, KERN_ROOF_INT8, KERN_ROOF_F32, KERN_ROOF_F16, KERN_ROOF_L1, KERN_ROOF_MEMORY
+    KERN_NO_ROOF, KERN_ROOF_INT8, KERN_ROOF_INT16, KERN_ROOF_F32, KERN_ROOF_F16, KERN_ROOF_L1, KERN_ROOF_MEMORY
 } kern_roof;
 
 typedef struct kern_case {

@@ -218,61 +218,71 @@ static void add_float(kern_list *list, const kern_case *like, bench_call_fn call
     else snprintf(k->shape, sizeof k->shape, "L2");
 }
 
-/* ------------------------------------------------------------------------------------------------- halves -- */
+/* ------------------------------------------------------------------------------------------------ 16 bits -- */
 
 /* Where a case has its panel, columns and sums. */
-typedef struct half_memory {
+typedef struct narrow_memory {
     float *out, *row_scale, *col_scale;
     uint16_t *panel, *cols;
-} half_memory;
+} narrow_memory;
 
 enum {
-    HALF_GROUPS = FLOAT_DEPTH / EINF__F16_GROUP,
-    HALF_OUT = EINF__PANEL_MAX_ROWS * FLOAT_COLS,
-    HALF_FLOATS = HALF_OUT + EINF__PANEL_MAX_ROWS + FLOAT_COLS * HALF_GROUPS,
-    HALF_BYTES = HALF_FLOATS * 4 + (EINF__PANEL_MAX_ROWS + FLOAT_COLS) * FLOAT_DEPTH * 2
+    NARROW_GROUPS = FLOAT_DEPTH / EINF__NARROW_GROUP,
+    NARROW_OUT = EINF__PANEL_MAX_ROWS * FLOAT_COLS,
+    NARROW_FLOATS = NARROW_OUT + EINF__PANEL_MAX_ROWS + FLOAT_COLS * NARROW_GROUPS,
+    NARROW_BYTES = NARROW_FLOATS * 4 + (EINF__PANEL_MAX_ROWS + FLOAT_COLS) * FLOAT_DEPTH * 2
 };
+_Static_assert(NARROW_FLOATS * sizeof(float) % EINF__PANEL_ALIGN == 0, "the panel is aligned");
 
-static half_memory half_memory_of(const kern_case *k)
+static narrow_memory narrow_memory_of(const kern_case *k)
 {
-    uint16_t *panel = (uint16_t *)(void *)(k->out + HALF_FLOATS);
-    return (half_memory){ k->out, k->out + HALF_OUT, k->out + HALF_OUT + EINF__PANEL_MAX_ROWS, panel,
-                          panel + EINF__PANEL_MAX_ROWS * FLOAT_DEPTH };
+    uint16_t *panel = (uint16_t *)(void *)(k->out + NARROW_FLOATS);
+    return (narrow_memory){ k->out, k->out + NARROW_OUT, k->out + NARROW_OUT + EINF__PANEL_MAX_ROWS, panel,
+                            panel + EINF__PANEL_MAX_ROWS * FLOAT_DEPTH };
 }
 
-static void call_pack_f16(void *user, int i_thread)
+static einf__narrow_gemm narrow_gemm_of(const kern_case *k)
+{
+    const bool halves = k->slot == EINF__SLOT_pack_f16 || k->slot == EINF__SLOT_mul_f16;
+    return einf__narrow_gemm_of(k->k, halves ? EINF__SUM_F16 : EINF__SUM_I16);
+}
+
+static void call_pack_narrow(void *user, int i_thread)
 {
     const kern_case *k = user;
-    const half_memory m = half_memory_of(k);
+    const narrow_memory m = narrow_memory_of(k);
+    const einf__narrow_gemm g = narrow_gemm_of(k);
     (void)i_thread;
-    k->k->pack_f16(m.panel, m.row_scale, kern_inputs_get()->x, FLOAT_DEPTH, k->k->half_mr, FLOAT_DEPTH);
+    g.pack(m.panel, m.row_scale, kern_inputs_get()->x, FLOAT_DEPTH, g.mr, FLOAT_DEPTH);
 }
 
-static void call_mul_f16(void *user, int i_thread)
+static void call_mul_narrow(void *user, int i_thread)
 {
     const kern_case *k = user;
-    const half_memory m = half_memory_of(k);
-    const einf__halves cols = { m.cols, m.col_scale, FLOAT_DEPTH, HALF_GROUPS };
+    const narrow_memory m = narrow_memory_of(k);
+    const einf__narrow_gemm g = narrow_gemm_of(k);
+    const einf__narrow_cols cols = { m.cols, m.col_scale, FLOAT_DEPTH, NARROW_GROUPS };
     (void)i_thread;
-    k->k->mul_f16(m.out, k->k->half_mr, m.panel, m.row_scale, FLOAT_DEPTH, &cols, k->n_cols, false);
+    g.mul(m.out, g.mr, m.panel, m.row_scale, FLOAT_DEPTH, &cols, k->n_cols, false);
 }
 
-static void add_half(kern_list *list, const kern_case *like, bench_call_fn call)
+static void add_narrow(kern_list *list, const kern_case *like, bench_call_fn call, kern_roof roof)
 {
     kern_case *k = kern_list_add(list, like);
-    const bool packs = call == call_pack_f16;
-    if (!k || !give_memory(list, k, HALF_BYTES)) return;
+    const bool packs = call == call_pack_narrow;
+    if (!k || !give_memory(list, k, NARROW_BYTES)) return;
+    const einf__narrow_gemm g = narrow_gemm_of(k);
     k->out = (float *)(void *)k->memory;
     k->n_cols = packs ? 0 : FLOAT_COLS;
     k->c.call = call;
     k->unit = packs ? "weights_per_cycle" : "mac_per_cycle";
-    k->roof = packs ? KERN_NO_ROOF : KERN_ROOF_F16;
-    k->c.work = (double)k->k->half_mr * FLOAT_DEPTH * (packs ? 1 : FLOAT_COLS);
+    k->roof = roof;
+    k->c.work = (double)g.mr * FLOAT_DEPTH * (packs ? 1 : FLOAT_COLS);
     if (packs) snprintf(k->shape, sizeof k->shape, "L2");
     else snprintf(k->shape, sizeof k->shape, "%d columns, L2", (int)FLOAT_COLS);
-    const half_memory m = half_memory_of(k);
-    call_pack_f16(k, 0);
-    k->k->quantize_f16(m.cols, m.col_scale, kern_inputs_get()->x, FLOAT_COLS * FLOAT_DEPTH);
+    const narrow_memory m = narrow_memory_of(k);
+    call_pack_narrow(k, 0);
+    g.quantize(m.cols, m.col_scale, kern_inputs_get()->x, FLOAT_COLS * FLOAT_DEPTH);
 }
 
 void kern_add_matrix_cases(kern_list *list, const kern_case *like, const kern_wish *wish, bench_peaks *peaks)
@@ -283,8 +293,10 @@ void kern_add_matrix_cases(kern_list *list, const kern_case *like, const kern_wi
     else if (slot >= EINF__SLOT_dot) add_dots(list, like, wish, peaks);
     else if (slot == EINF__SLOT_pack_f32) add_float(list, like, call_pack_f32, 0, 0);
     else if (slot == EINF__SLOT_gemm_f32) add_float(list, like, call_gemm_f32, GEMM_ROWS, FLOAT_COLS);
-    else if (slot == EINF__SLOT_pack_f16) add_half(list, like, call_pack_f16);
-    else if (slot == EINF__SLOT_mul_f16) add_half(list, like, call_mul_f16);
+    else if (slot == EINF__SLOT_pack_f16 || slot == EINF__SLOT_pack_i16)
+        add_narrow(list, like, call_pack_narrow, KERN_NO_ROOF);
+    else if (slot == EINF__SLOT_mul_f16) add_narrow(list, like, call_mul_narrow, KERN_ROOF_F16);
+    else if (slot == EINF__SLOT_mul_i16) add_narrow(list, like, call_mul_narrow, KERN_ROOF_INT16);
     else if (slot == EINF__SLOT_mul_f32) {
         add_float(list, like, call_mul_f32, like->k->float_mr, FLOAT_COLS);
         add_float(list, like, call_mul_f32, like->k->float_mr, 4);

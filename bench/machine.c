@@ -94,6 +94,12 @@ bool bench_machine_has_flag(const bench_machine *m, const char *flag)
     return strstr(m->flags, word) != NULL;
 }
 
+uint64_t bench_status_bytes(const char *field)
+{
+    char text[4096];
+    return read_value("/proc/self/status", field, field, text, sizeof text) ? strtoull(text, NULL, 10) * 1024 : 0;
+}
+
 cJSON *bench_machine_json(const bench_machine *m)
 {
     cJSON *j = cJSON_CreateObject();

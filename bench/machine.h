@@ -23,6 +23,8 @@ typedef struct bench_machine {
 bool bench_machine_look(bench_machine *m, einf_error *err);
 bool bench_machine_has_flag(const bench_machine *m, const char *flag);
 cJSON *bench_machine_json(const bench_machine *m);
+/** A line of /proc/self/status, as "VmHWM", in bytes; 0 when it is not there. */
+uint64_t bench_status_bytes(const char *field);
 /** Two lines on stdout. */
 void bench_machine_print(const bench_machine *m);
 

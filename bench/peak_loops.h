@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum bench_arith { BENCH_INT8, BENCH_F32, BENCH_F16, BENCH_N_ARITH } bench_arith;
+typedef enum bench_arith { BENCH_INT8, BENCH_INT16, BENCH_F32, BENCH_F16, BENCH_N_ARITH } bench_arith;
 
 typedef struct bench_peak_loop {
     const char *name;          /* the instructions: "vpdpbusd zmm"; NULL ends a table */
@@ -18,7 +18,7 @@ typedef struct bench_peak_loop {
     const char *flag;          /* a word of /proc/cpuinfo that it needs besides, or NULL */
     bench_arith arith;
     int mac_per_turn;
-    void (*turn)(int64_t n_turns, const void *operands); /* operands: 128 bytes, in any of the three types */
+    void (*turn)(int64_t n_turns, const void *operands); /* operands: 128 bytes, in any of these types */
 } bench_peak_loop;
 
 /* Reads n_bytes, a multiple of 1024, from an address aligned to 64, and keeps nothing. Those in parts read 64 KiB: 128

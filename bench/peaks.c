@@ -203,10 +203,8 @@ static void add_memory(bench_peaks *p, const readers *r, int n_threads, bool hug
     add_memory_row(p, r->parts, " in parts", n_threads, huge);
 }
 
-bool bench_peaks_init(bench_peaks *p, const bench_machine *m, int n_threads)
+static void add_clock_and_arith(bench_peaks *p, const bench_machine *m)
 {
-    memset(p, 0, sizeof *p);
-    if (!make_streams(p, m)) return false;
     bench_peak *clock = add_row(p, BENCH_PEAK_CLOCK, "ghz", call_clock,
                                 1e-9 * STEPS_PER_CALL * bench_clock_cycles_per_step);
     snprintf(clock->name, sizeof clock->name, "clock");
@@ -214,6 +212,21 @@ bool bench_peaks_init(bench_peaks *p, const bench_machine *m, int n_threads)
     add_all_arith(p, m);
     if (!bench_peak_of_arith(p, BENCH_F16, m->cpu_found))
         p->why_no_f16 = "this CPU has no arithmetic on halves; weights of F16 are multiplied as f32";
+}
+
+bool bench_peaks_init_arith(bench_peaks *p, const bench_machine *m)
+{
+    memset(p, 0, sizeof *p);
+    if (!stream_init(&p->small_pages, PIECE_BYTES, false)) return false;
+    add_clock_and_arith(p, m);
+    return true;
+}
+
+bool bench_peaks_init(bench_peaks *p, const bench_machine *m, int n_threads)
+{
+    memset(p, 0, sizeof *p);
+    if (!make_streams(p, m)) return false;
+    add_clock_and_arith(p, m);
     const readers r = widest_readers(m);
     add_cache(p, r.straight, "read L1", L1_BYTES);
     add_cache(p, r.straight, "read L2", L2_BYTES);
@@ -248,6 +261,16 @@ bool bench_peaks_sample(bench_peaks *p, double seconds)
 #define SAME 0.02
 
 static double height_of(const bench_peak *row) { return bench_median(row->c.samples, row->c.n); }
+
+bench_arith bench_arith_of_sum(int32_t float_sum)
+{
+    return float_sum == EINF_FLOAT_SUM_F16 ? BENCH_F16 : float_sum == EINF_FLOAT_SUM_I16 ? BENCH_INT16 : BENCH_F32;
+}
+
+const char *bench_sum_name(int32_t float_sum)
+{
+    return float_sum == EINF_FLOAT_SUM_F16 ? "f16" : float_sum == EINF_FLOAT_SUM_I16 ? "i16" : "f32";
+}
 
 const bench_peak *bench_peak_of_arith(const bench_peaks *p, bench_arith arith, uint32_t cpu)
 {

@@ -51,11 +51,16 @@ typedef struct bench_peaks {
 
 /** Allocates and fills the streams; n_threads is the most that read together. False: no memory. */
 bool bench_peaks_init(bench_peaks *p, const bench_machine *m, int n_threads);
+/** Clock and multiply-adds alone, with next to no memory: beside what is held against nothing else. */
+bool bench_peaks_init_arith(bench_peaks *p, const bench_machine *m);
 void bench_peaks_deinit(bench_peaks *p);
 /** Warm up, or add a sample to, every one. False: a thread could not be started. */
 void bench_peaks_warm(bench_peaks *p);
 bool bench_peaks_sample(bench_peaks *p, double seconds);
 
+/** The arithmetic of EINF_FLOAT_SUM_*, and its name among options: "f32", "f16", "i16". */
+bench_arith bench_arith_of_sum(int32_t float_sum);
+const char *bench_sum_name(int32_t float_sum);
 /** The best so far of a kind of arithmetic with these EINF_CPU_* bits; NULL: the machine lacks it. */
 const bench_peak *bench_peak_of_arith(const bench_peaks *p, bench_arith arith, uint32_t cpu);
 /** The best way of reading from memory with that many threads. */

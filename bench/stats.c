@@ -3,7 +3,6 @@
  */
 #include "bench/stats.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,8 +27,7 @@ double bench_median(const double *v, int n)
     return median_in_place(copy, n);
 }
 
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
+uint64_t bench_next_random(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -41,7 +39,7 @@ static uint64_t next_random(uint64_t *state)
 static double median_of_draw(const double *v, int n, uint64_t *state)
 {
     double drawn[BENCH_MAX_SAMPLES];
-    for (int i = 0; i < n; i++) drawn[i] = v[next_random(state) % (uint64_t)n];
+    for (int i = 0; i < n; i++) drawn[i] = v[bench_next_random(state) % (uint64_t)n];
     return median_in_place(drawn, n);
 }
 

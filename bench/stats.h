@@ -9,6 +9,7 @@
 #define BENCH_STATS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { BENCH_MAX_SAMPLES = 101, BENCH_LEAST_SAMPLES = 5 /* below which an interval says nothing */ };
 
@@ -16,6 +17,9 @@ typedef struct bench_estimate {
     double median, low95, high95;
     int n; /* samples; of a ratio the smaller number of both */
 } bench_estimate;
+
+/** splitmix64: the next number of a state that began with any seed. */
+uint64_t bench_next_random(uint64_t *state);
 
 /** n in 1..BENCH_MAX_SAMPLES here and below. */
 double bench_median(const double *v, int n);

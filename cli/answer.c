@@ -3,6 +3,7 @@
  */
 #include "cli/answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,13 @@ void cli_layout_free(cli_layout *l)
     cli_bytes_free(&l->vars);
 }
 
+void cli_layout_see(cli_layout *l, const cli_engine *e)
+{
+    l->preprocess = cli_preprocess_of(e->options);
+    l->config.vision = e->v;
+    l->config.preprocess = &l->preprocess;
+}
+
 /* ------------------------------------------------------------------------------------------------ results -- */
 
 const char *cli_stop_name(const einf_result *r, einf_status status)
@@ -128,16 +136,29 @@ double cli_decode_rate(const einf_result *r)
 
 double cli_prefill_rate(const einf_result *r) { return rate(r->n_prompt - r->n_cached, r->prefill_s); }
 
+void cli_print_images(const einf_result *r)
+{
+    if (r->n_images == 0) return;
+    fprintf(stderr, "pictures: %u (%u encoded now), %u tokens, %.2f s\n", (unsigned)r->n_images,
+            (unsigned)r->n_images_encoded, (unsigned)r->n_image_tokens, r->image_s);
+}
+
 void cli_json_result(cJSON *o, const einf_result *r, einf_status status, double load_s, double total_s)
 {
     cli_json_count(o, "n_prompt", r->n_prompt);
     cli_json_count(o, "n_cached", r->n_cached);
     cli_json_count(o, "n_generated", r->n_generated);
+    if (r->n_images > 0) {
+        cli_json_count(o, "n_images", r->n_images);
+        cli_json_count(o, "n_images_encoded", r->n_images_encoded);
+        cli_json_count(o, "n_image_tokens", r->n_image_tokens);
+    }
     cJSON_AddStringToObject(o, "stop_reason", cli_stop_name(r, status));
 
     cJSON *elapsed = cJSON_AddObjectToObject(o, "elapsed_s");
     if (load_s >= 0) cli_json_seconds(elapsed, "load", load_s);
     cli_json_seconds(elapsed, "tokenize", r->tokenize_s);
+    if (r->n_images > 0) cli_json_seconds(elapsed, "image", r->image_s);
     cli_json_seconds(elapsed, "prefill", r->prefill_s);
     cli_json_seconds(elapsed, "decode", r->decode_s);
     cli_json_seconds(elapsed, "total", total_s);

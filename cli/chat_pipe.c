@@ -27,6 +27,7 @@ typedef struct request {
     bool wants_answer;
     einf_generate_config config;
     const char *stop[MAX_STOPS];
+    cli_pictures pictures;      /* of its messages */
 } request;
 
 typedef struct talk {
@@ -252,6 +253,7 @@ static einf_status answer(talk *t, einf_chat *chat, request *r, double start_s, 
     cJSON *o = reply(r->line);
     cli_json_text(o, "text", t->text.p ? t->text.p : "", t->text.n);
     cli_json_count(o, "n_messages", einf_chat_n_messages(chat));
+    cli_json_pictures(o, &r->pictures);
     cli_json_result(o, &result, status, -1, cli_now_s() - start_s);
     print_line(t, o);
     return EINF_OK;
@@ -263,6 +265,7 @@ static einf_status respond(talk *t, einf_chat *chat, request *r, double start_s,
     if (r->wants_answer) return answer(t, chat, r, start_s, err);
     cJSON *o = reply(r->line);
     cli_json_count(o, "n_messages", einf_chat_n_messages(chat));
+    cli_json_pictures(o, &r->pictures);
     print_line(t, o);
     return EINF_OK;
 }
@@ -273,7 +276,7 @@ static einf_status take_conversation(talk *t, request *r, double start_s, einf_e
     einf_chat *fresh = NULL;
     einf_status status = cli_conversation_fresh(t->c, &fresh, err);
     cJSON_ArrayForEach(item, r->messages)
-        if (status == EINF_OK) status = cli_json_add_message(fresh, item, true, err);
+        if (status == EINF_OK) status = cli_json_add_message(t->c->engine, fresh, item, true, &r->pictures, err);
     if (status == EINF_OK) status = respond(t, fresh, r, start_s, err);
     if (status == EINF_OK) cli_conversation_replace(t->c, &fresh);
     einf_chat_destroy(&fresh);
@@ -284,7 +287,7 @@ static einf_status take_message(talk *t, request *r, double start_s, einf_error 
 {
     einf_chat *chat = t->c->chat;
     const uint64_t n_before = einf_chat_n_messages(chat);
-    einf_status status = cli_json_add_message(chat, r->json, false, err);
+    einf_status status = cli_json_add_message(t->c->engine, chat, r->json, false, &r->pictures, err);
     if (status == EINF_OK) status = respond(t, chat, r, start_s, err);
     if (status != EINF_OK) einf_chat_truncate(chat, n_before, NULL);
     return status;
@@ -300,6 +303,7 @@ static void take_line(talk *t, char *line, size_t n)
     if (status == EINF_OK)
         status = r.messages ? take_conversation(t, &r, start_s, &err) : take_message(t, &r, start_s, &err);
     if (status != EINF_OK) print_failure(t, &err);
+    cli_pictures_free(&r.pictures); /* the conversation holds what it needs */
     cJSON_Delete(r.json);
 }
 

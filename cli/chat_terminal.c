@@ -15,6 +15,7 @@
 #include "cli/interrupt.h"
 #include "cli/line_input.h"
 #include "cli/nearest.h"
+#include "cli/picture_part.h"
 #include "cli/saved_chat.h"
 
 typedef struct terminal {
@@ -125,9 +126,15 @@ static void answer(terminal *t)
 static void ask(terminal *t, const char *text)
 {
     einf_error err = EINF_INIT(einf_error);
+    cli_conversation *c = t->c;
     t->n_retries = 0;
-    if (cli_chat_add(t->c->chat, "user", text, NULL, &err) == EINF_OK) answer(t);
-    else cli_print_error(&err, NULL);
+    if (cli_pictures_ask(c->chat, &c->pictures, c->n_given, text, &err) != EINF_OK) {
+        cli_print_error(&err, NULL);
+        return;
+    }
+    cli_pictures_give(&c->pictures, c->n_given);
+    c->n_given = c->pictures.n;
+    answer(t);
 }
 
 /* ----------------------------------------------------------------------------------------------- commands -- */
@@ -148,6 +155,7 @@ static next do_help(terminal *t, const char *text)
     (void)t, (void)text;
     say("A line is a message. A line that ends in \\ goes on in the next; \"\"\" begins and ends a message of many\n"
         "lines; // begins a message with a slash.\n"
+        "  /image FILE    show a picture with the next message; without FILE, list those that wait for it\n"
         "  /undo          take back the last question and its answer\n"
         "  /retry         ask the last question again\n"
         "  /clear         forget the conversation, but not the system message\n"
@@ -171,6 +179,7 @@ static next do_clear(terminal *t, const char *text)
 {
     (void)text;
     einf_chat_truncate(t->c->chat, has_system(t) ? 1 : 0, NULL);
+    cli_pictures_cut(&t->c->pictures, t->c->n_given);
     say(has_system(t) ? "(forgotten; the system message stays)" : "(forgotten)");
     return GO_ON;
 }
@@ -185,6 +194,13 @@ static void quote(const char *text, char *out, size_t size)
     snprintf(out, size, "%.*s%s", (int)n, text, cut ? "..." : "");
 }
 
+/* What is shown of a message: its text, or that of its last part. */
+static const char *text_of(const einf_message *m)
+{
+    const char *text = m->n_parts > 0 ? m->parts[m->n_parts - 1].text : m->content;
+    return text ? text : "";
+}
+
 static next do_undo(terminal *t, const char *text)
 {
     (void)text;
@@ -195,7 +211,7 @@ static next do_undo(terminal *t, const char *text)
         say("(there is no question to take back)");
         return GO_ON;
     }
-    quote(m.content ? m.content : "", beginning, sizeof beginning);
+    quote(text_of(&m), beginning, sizeof beginning);
     say("(took back: %s)", beginning);
     einf_chat_truncate(t->c->chat, at, NULL);
     return GO_ON;
@@ -250,6 +266,33 @@ static next do_system(terminal *t, const char *text)
     return GO_ON;
 }
 
+static void list_pictures(const cli_conversation *c)
+{
+    char sizes[160];
+    if (c->n_given == c->pictures.n) say("(as /image FILE; no picture waits for the next message)");
+    for (uint32_t i = c->n_given; i < c->pictures.n; i++)
+        say("(with the next message: %s %s)", c->pictures.items[i].name,
+            cli_sizes_text(&c->pictures.items[i].sizes, sizes, sizeof sizes));
+}
+
+static next do_image(terminal *t, const char *text)
+{
+    cli_conversation *c = t->c;
+    einf_error err = EINF_INIT(einf_error);
+    char path[4096];
+    size_t n = strlen(text);
+    while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\t')) n--;
+    if (!c->engine->v) {
+        say("(there is no vision encoder: start with --mmproj FILE)");
+        return GO_ON;
+    }
+    snprintf(path, sizeof path, "%.*s", (int)n, text);
+    cli_interrupt_forget();
+    if (n > 0 && cli_picture_file_add(c->engine, &c->pictures, path, &err) != EINF_OK) cli_print_error(&err, NULL);
+    else list_pictures(c);
+    return GO_ON;
+}
+
 static next do_save(terminal *t, const char *text)
 {
     if (*text == '\0') say("(as /save FILE)");
@@ -284,13 +327,15 @@ static next do_cost(terminal *t, const char *text)
     if (r->has_rss)
         say("memory    peak %.0f MiB, of that %.0f MiB for the session", (double)r->rss_peak_bytes / 1048576,
             (double)r->session_bytes / 1048576);
+    cli_print_images(r);
     cli_print_cost(r);
     return GO_ON;
 }
 
 static const struct { const char *name; next (*run)(terminal *t, const char *text); } commands[] = {
     { "help", do_help }, { "undo", do_undo }, { "retry", do_retry }, { "clear", do_clear },
-    { "system", do_system }, { "save", do_save }, { "load", do_load }, { "cost", do_cost }, { "quit", do_quit },
+    { "system", do_system }, { "image", do_image }, { "save", do_save }, { "load", do_load }, { "cost", do_cost },
+    { "quit", do_quit },
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

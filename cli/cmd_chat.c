@@ -44,6 +44,9 @@ static int open_conversation(cli_conversation *c)
     const cli_options *o = e->options;
     einf_error err = EINF_INIT(einf_error);
     if (cli_engine_open(e, o->model, 0, false, &err) != EINF_OK) return cli_print_error(&err, o->model);
+    const int code = cli_vision_open_beside(e);
+    if (code) return code;
+    cli_layout_see(&c->layout, e);
     const double session_s = cli_now_s();
     const einf_session_config sc = cli_session_config(e);
     if (einf_session_create(e->m, &sc, &c->s, &err) != EINF_OK) return cli_print_error(&err, o->model);
@@ -63,12 +66,15 @@ int cli_chat(const cli_options *o)
 {
     cli_engine engine;
     cli_conversation c = { .engine = &engine };
-    int code = cli_engine_start(&engine, o);
+    int code = cli_preprocess_check(o);
+    if (code) return code;
+    code = cli_engine_start(&engine, o);
     if (code == EXIT_DONE) code = cli_layout_read(o, &c.layout);
     if (code == EXIT_DONE) code = open_conversation(&c);
     if (code == EXIT_DONE) code = isatty(STDIN_FILENO) && !o->json ? cli_chat_terminal(&c) : cli_chat_pipe(&c);
     einf_chat_destroy(&c.chat);
     einf_session_destroy(&c.s, NULL);
+    cli_pictures_free(&c.pictures);
     code = cli_engine_stop(&engine, code);
     cli_layout_free(&c.layout);
     return code;

@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/doctor.h"
+#include "cli/open_vision.h"
 
 /* ------------------------------------------------------------------------------------------------ library -- */
 
@@ -133,6 +134,8 @@ static int examine(doctor *d)
     einf_error err = EINF_INIT(einf_error);
     if (o->model && cli_engine_open(d->engine, o->model, 0, false, &err) != EINF_OK)
         return cli_print_error(&err, o->model);
+    const int opened = cli_vision_open_beside(d->engine);
+    if (opened) return opened;
     doctor_look_at_machine(d);
     doctor_look_at_library(d);
     doctor_look_at_clocks(d);
@@ -155,6 +158,8 @@ int cli_doctor(const cli_options *o)
     doctor d = { .engine = &engine, .root = o->sysroot ? o->sysroot : "" };
     int code = check_sysroot(o->sysroot);
     if (code) return code;
+    if (o->mmproj && !o->model)
+        return cli_fail(EXIT_USAGE, "name it with -m", "--mmproj goes with the model that it belongs to");
     code = cli_engine_start(&engine, o);
     if (code == EXIT_DONE && o->json) {
         d.findings = cJSON_CreateArray();

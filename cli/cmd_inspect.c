@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "cli/numbers.h"
-#include "cli/open_model.h"
+#include "cli/open_vision.h"
 #include "cli/commands.h"
 
 enum { MAX_TYPES = 64, SHORT_ITEMS = 6, SHORT_TEXT = 90 };
@@ -24,6 +24,7 @@ typedef struct report {
     const einf_model *m;
     einf_model_info info;
     einf_error limit;         /* why no more was opened; code EINF_OK when all was */
+    einf_vision_info eye;     /* n_layer is 0 for what is no vision encoder */
     type_sum types[MAX_TYPES];
     int n_types;
     bool all;
@@ -47,6 +48,27 @@ static einf_status open_most(cli_engine *e, einf_error *limit, einf_error *err)
         if (status != EINF_E_FORMAT && status != EINF_E_UNSUPPORTED && status != EINF_E_LIMIT) return status;
     }
     return status;
+}
+
+/* A vision encoder is opened as one, and for its metadata and tensors as a header. */
+static einf_status open_encoder(cli_engine *e, einf_vision_info *out, einf_error *limit, einf_error *err)
+{
+    if (cli_vision_open(e, e->options->model, false, limit) == EINF_OK) {
+        *limit = (einf_error)EINF_INIT(einf_error);
+        (void)einf_vision_get_info(e->v, out, NULL); /* the handle is good */
+    } else if (limit->code != EINF_E_FORMAT && limit->code != EINF_E_UNSUPPORTED && limit->code != EINF_E_LIMIT) {
+        *err = *limit;
+        return limit->code;
+    }
+    return cli_engine_open(e, e->options->model, EINF_LOAD_HEADER, false, err);
+}
+
+static einf_status open_file(report *r, einf_error *err)
+{
+    char architecture[32];
+    if (cli_file_architecture(r->engine, r->engine->options->model, architecture) && strcmp(architecture, "clip") == 0)
+        return open_encoder(r->engine, &r->eye, &r->limit, err);
+    return open_most(r->engine, &r->limit, err);
 }
 
 static void add_type(report *r, const einf_tensor *t)
@@ -83,6 +105,19 @@ static char *item_text(const report *r, uint64_t i, uint64_t j, uint64_t max_byt
 
 /* ------------------------------------------------------------------------------------------------- text -- */
 
+static void print_eye(const einf_vision_info *f)
+{
+    const unsigned side = (unsigned)(f->patch_size * f->merge_size);
+    printf("  sees          as %s: %u layers, width %u, %u heads, FFN %u, %s\n", f->projector, (unsigned)f->n_layer,
+           (unsigned)f->n_embd, (unsigned)f->n_head, (unsigned)f->n_ff, f->activation);
+    printf("  tokens        of %u x %u pixels (%u x %u patches of %u), rows of %u for the language model\n", side, side,
+           (unsigned)f->merge_size, (unsigned)f->merge_size, (unsigned)f->patch_size, (unsigned)f->row_width);
+    printf("  limits        %llu to %llu pixels a picture, %s\n", (unsigned long long)f->min_pixels,
+           (unsigned long long)f->max_pixels, f->has_limits ? "as the file says" : "since the file has none");
+    printf("  pixels        mean %.4g %.4g %.4g, deviation %.4g %.4g %.4g\n", (double)f->mean[0], (double)f->mean[1],
+           (double)f->mean[2], (double)f->std[0], (double)f->std[1], (double)f->std[2]);
+}
+
 static void print_facts(const report *r)
 {
     char size[32], parts[32] = "";
@@ -106,6 +141,7 @@ static void print_facts(const report *r)
                (unsigned)f->n_embd, (unsigned)f->n_head, (unsigned)f->n_head_kv, (unsigned)f->head_dim,
                (unsigned)f->n_ff);
     }
+    if (r->eye.n_layer) print_eye(&r->eye);
     if (r->limit.code != EINF_OK) printf("  cannot run    %s\n", r->limit.message);
 }
 
@@ -204,6 +240,31 @@ static cJSON *json_tensor(const einf_tensor *t)
     return o;
 }
 
+static void add_floats(cJSON *o, const char *key, const float *v)
+{
+    cJSON *list = cJSON_AddArrayToObject(o, key);
+    for (int i = 0; i < 3; i++) cJSON_AddItemToArray(list, cJSON_CreateNumber((double)v[i]));
+}
+
+static void json_eye(cJSON *o, const einf_vision_info *f)
+{
+    cJSON *eye = cJSON_AddObjectToObject(o, "vision");
+    cJSON_AddStringToObject(eye, "projector", f->projector);
+    cJSON_AddStringToObject(eye, "activation", f->activation);
+    cli_json_count(eye, "n_layer", f->n_layer);
+    cli_json_count(eye, "n_embd", f->n_embd);
+    cli_json_count(eye, "n_head", f->n_head);
+    cli_json_count(eye, "n_ff", f->n_ff);
+    cli_json_count(eye, "patch_size", f->patch_size);
+    cli_json_count(eye, "merge_size", f->merge_size);
+    cli_json_count(eye, "row_width", f->row_width);
+    cli_json_count(eye, "min_pixels", f->min_pixels);
+    cli_json_count(eye, "max_pixels", f->max_pixels);
+    cJSON_AddBoolToObject(eye, "file_has_limits", f->has_limits);
+    add_floats(eye, "mean", f->mean);
+    add_floats(eye, "std", f->std);
+}
+
 static void json_facts(cJSON *o, const report *r)
 {
     const einf_model_info *f = &r->info;
@@ -225,6 +286,7 @@ static void json_facts(cJSON *o, const report *r)
         cJSON_AddStringToObject(o, "tokenizer", f->tokenizer);
         cJSON_AddBoolToObject(o, "has_chat_template", f->has_chat_template > 0);
     }
+    if (r->eye.n_layer) json_eye(o, &r->eye);
     if (!(f->loaded & EINF_LOAD_WEIGHTS)) return;
     cli_json_count(o, "n_ctx_train", f->n_ctx_train);
     cli_json_count(o, "n_embd", f->n_embd);
@@ -265,8 +327,8 @@ static int inspect(cli_engine *e)
 {
     einf_error err = EINF_INIT(einf_error);
     report r = { .engine = e, .info = EINF_INIT(einf_model_info), .limit = EINF_INIT(einf_error),
-                 .all = e->options->all };
-    if (open_most(e, &r.limit, &err) != EINF_OK) return cli_print_error(&err, e->options->model);
+                 .eye = EINF_INIT(einf_vision_info), .all = e->options->all };
+    if (open_file(&r, &err) != EINF_OK) return cli_print_error(&err, e->options->model);
     r.m = e->m;
     if (einf_model_get_info(r.m, &r.info, &err) != EINF_OK) return cli_print_error(&err, e->options->model);
     sum_types(&r);

@@ -12,10 +12,13 @@
 #include "cli/read_input.h"
 #include "cli/commands.h"
 
+enum { MAX_IMAGES = sizeof ((cli_list *)0)->items / sizeof(char *) };
+
 typedef struct answer {
     const cli_options *options;
     cli_engine *engine;
     cli_layout layout;
+    cli_pictures pictures;
     cli_bytes text;           /* with --json */
     cli_bytes ids;            /* int32_t each */
     bool lost;                /* stdout or memory gave out */
@@ -42,9 +45,18 @@ static void drop_line_end(cli_bytes *b)
     if (b->n > 0 && b->p[b->n - 1] == '\r') b->n--;
 }
 
+static bool names_stdin(const cli_list *files)
+{
+    for (uint32_t i = 0; i < files->n; i++)
+        if (strcmp(files->items[i], "-") == 0) return true;
+    return false;
+}
+
 static int get_prompt(const cli_options *o, cli_bytes *out)
 {
     if (o->prompt && o->file) return cli_fail(EXIT_USAGE, NULL, "-p and -f exclude each other");
+    if (!o->prompt && (!o->file || strcmp(o->file, "-") == 0) && names_stdin(&o->image))
+        return cli_fail(EXIT_USAGE, "give the text with -p", "stdin cannot be the picture and the text");
     if (o->prompt) {
         if (!cli_bytes_add(out, o->prompt, strlen(o->prompt))) return cli_fail_nomem();
     } else {
@@ -54,7 +66,7 @@ static int get_prompt(const cli_options *o, cli_bytes *out)
     }
     if (!o->raw && memchr(out->p ? out->p : "", '\0', out->n))
         return cli_fail(EXIT_USAGE, NULL, "a message may not hold a NUL byte");
-    if (out->n > 0 || o->raw) return EXIT_DONE;
+    if (out->n > 0 || o->raw || o->image.n > 0) return EXIT_DONE;
     return cli_fail(EXIT_USAGE, "give some text, or --raw to let the model begin by itself", "the message is empty");
 }
 
@@ -66,6 +78,7 @@ static int print_json(const answer *a, const einf_result *r, einf_status status,
     if (!o) return cli_fail_nomem();
     cli_json_text(o, "text", a->text.p, a->text.n);
     cli_json_ids(o, "token_ids", (const int32_t *)(const void *)a->ids.p, a->ids.n / sizeof(int32_t));
+    cli_json_pictures(o, &a->pictures);
     const cli_threads threads = cli_engine_threads(a->engine);
     cli_json_result(o, r, status, a->engine->load_s, total_s);
     cli_json_threads(o, &threads);
@@ -75,6 +88,8 @@ static int print_json(const answer *a, const einf_result *r, einf_status status,
 static void print_statistics(const answer *a, const einf_result *r, double total_s)
 {
     if (a->options->quiet) return;
+    cli_pictures_print(&a->pictures);
+    cli_print_images(r);
     fprintf(stderr, "%u tokens", (unsigned)r->n_generated);
     if (r->n_generated > 1) fprintf(stderr, " at %.1f tok/s", cli_decode_rate(r));
     fprintf(stderr, ", prompt %u tokens", (unsigned)r->n_prompt);
@@ -112,13 +127,14 @@ static einf_status answer_laid_out(const answer *a, einf_session *s, const cli_b
                                    const einf_generate_config *gc, einf_result *result, einf_error *err)
 {
     einf_chat *chat = NULL;
-    einf_message system = EINF_INIT(einf_message), user = EINF_INIT(einf_message);
+    einf_message system = EINF_INIT(einf_message);
+    einf_generate_config c = *gc;
     system.role = "system", system.content = gc->system;
-    user.role = "user", user.content = prompt->p;
     einf_status status = einf_chat_create(s, &a->layout.config, &chat, err);
     if (status == EINF_OK && gc->system) status = einf_chat_add(chat, &system, err);
-    if (status == EINF_OK) status = einf_chat_add(chat, &user, err);
-    if (status == EINF_OK) status = einf_chat_answer(chat, gc, result, err);
+    if (status == EINF_OK) status = cli_pictures_ask(chat, &a->pictures, 0, prompt->p, err);
+    c.vision = NULL, c.images = NULL, c.n_images = 0; /* the conversation has them */
+    if (status == EINF_OK) status = einf_chat_answer(chat, &c, result, err);
     einf_chat_destroy(&chat);
     return status;
 }
@@ -142,12 +158,26 @@ static int save_session(einf_session *s, const char *path, int code)
     return einf_session_save(s, path, &err) == EINF_OK ? code : cli_print_error(&err, path);
 }
 
-static int generate(answer *a, const cli_bytes *prompt, double start_s)
+/* Model, encoder and pictures. */
+static int open_all(answer *a)
 {
     cli_engine *e = a->engine;
     einf_error err = EINF_INIT(einf_error);
     if (cli_engine_open(e, a->options->model, 0, false, &err) != EINF_OK)
         return cli_print_error(&err, a->options->model);
+    const int code = cli_vision_open_beside(e);
+    if (code) return code;
+    cli_layout_see(&a->layout, e);
+    return cli_pictures_open(e, &a->pictures, false);
+}
+
+static int generate(answer *a, const cli_bytes *prompt, double start_s)
+{
+    cli_engine *e = a->engine;
+    einf_error err = EINF_INIT(einf_error);
+    const einf_image *images[MAX_IMAGES];
+    int code = open_all(a);
+    if (code) return code;
     einf_session *s = NULL;
     if (open_session(e, &s, &err) != EINF_OK) {
         const char *file = s ? a->options->load_state : a->options->model;
@@ -157,13 +187,30 @@ static int generate(answer *a, const cli_bytes *prompt, double start_s)
     einf_generate_config gc = cli_generate_config(e);
     gc.on_text = on_text;
     gc.on_text_user = a;
+    for (uint32_t i = 0; i < a->pictures.n; i++) images[i] = a->pictures.items[i].image;
+    gc.vision = e->v;
+    gc.preprocess = a->layout.config.preprocess;
+    gc.images = a->pictures.n > 0 ? images : NULL;
+    gc.n_images = a->pictures.n;
     start_s += cli_watch_idle(a->options, e->profiler); /* is not the answer's time */
     einf_result result = EINF_INIT(einf_result);
     const einf_status status = a->layout.is_default || e->options->raw
                                    ? einf_generate(s, prompt->p, prompt->n, &gc, &result, &err)
                                    : answer_laid_out(a, s, prompt, &gc, &result, &err);
-    const int code = save_session(s, a->options->save_state, conclude(a, &result, status, &err, start_s));
+    if (status == EINF_E_CTX_FULL && gc.n_images > 0)
+        snprintf(err.hint, sizeof err.hint, "%s",
+                 "make pictures smaller (--longest-edge, --image-max-tokens) or -c larger");
+    code = save_session(s, a->options->save_state, conclude(a, &result, status, &err, start_s));
     einf_session_destroy(&s, NULL);
+    return code;
+}
+
+static int check_options(const cli_options *o)
+{
+    int code = cli_preprocess_check(o);
+    if (code == EXIT_DONE) code = cli_pictures_check(o);
+    if (code == EXIT_DONE && o->mmproj && o->image.n == 0)
+        code = cli_fail(EXIT_USAGE, "name a picture, or leave --mmproj out", "--mmproj goes with --image");
     return code;
 }
 
@@ -173,10 +220,13 @@ int cli_run(const cli_options *o)
     cli_engine engine;
     cli_bytes prompt = { NULL, 0, 0 };
     answer a = { .options = o, .engine = &engine };
-    int code = cli_engine_start(&engine, o);
+    int code = check_options(o);
+    if (code) return code;
+    code = cli_engine_start(&engine, o);
     if (code == EXIT_DONE) code = get_prompt(o, &prompt);
     if (code == EXIT_DONE) code = cli_layout_read(o, &a.layout);
     if (code == EXIT_DONE) code = generate(&a, &prompt, start_s);
+    cli_pictures_free(&a.pictures); /* before the runtime that they belong to */
     code = cli_engine_stop(&engine, code);
     cli_layout_free(&a.layout);
     cli_bytes_free(&prompt);

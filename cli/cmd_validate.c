@@ -7,13 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/open_model.h"
+#include "cli/open_vision.h"
 #include "cli/commands.h"
+
+#define CLAIMS_ENCODER (1u << 16) /* beside EINF_LOAD_*: the file is a vision encoder */
 
 typedef struct verdict {
     const char *path;
     einf_status status;
-    uint32_t claims;          /* EINF_LOAD_* that the file has */
+    uint32_t claims;          /* EINF_LOAD_* that the file has, CLAIMS_ENCODER */
     bool tensors_checked;
     einf_error err;
 } verdict;
@@ -34,7 +36,7 @@ static bool has_entry(const einf_model *m, const char *key, const char *value)
     return false;
 }
 
-/* Vision encoders and adapters are files of their own kind; of these the header is what this release can judge. */
+/* Vision encoders and adapters are files of their own kind; of the latter the header is what this release can judge. */
 static uint32_t claims_of(const einf_model *m)
 {
     uint32_t claims = EINF_LOAD_HEADER;
@@ -45,6 +47,7 @@ static uint32_t claims_of(const einf_model *m)
     const bool other_kind = strcmp(info.architecture, "clip") == 0 || has_entry(m, "general.type", "mmproj") ||
                             has_entry(m, "general.type", "adapter") || has_entry(m, "general.type", "imatrix");
     if (info.n_tensors > 0 && !other_kind) claims |= EINF_LOAD_WEIGHTS;
+    if (info.n_tensors > 0 && strcmp(info.architecture, "clip") == 0) return claims | CLAIMS_ENCODER;
     return claims;
 }
 
@@ -56,7 +59,12 @@ static void look(cli_engine *e, verdict *v)
     v->claims = claims_of(e->m);
     cli_engine_close(e);
     if (v->claims == EINF_LOAD_HEADER) return;
-    v->tensors_checked = e->options->tensors && (v->claims & EINF_LOAD_WEIGHTS);
+    v->tensors_checked = e->options->tensors && (v->claims & (EINF_LOAD_WEIGHTS | CLAIMS_ENCODER));
+    if (v->claims & CLAIMS_ENCODER) {
+        v->status = cli_vision_open(e, v->path, v->tensors_checked, &v->err);
+        cli_vision_close(e);
+        return;
+    }
     v->status = cli_engine_open(e, v->path, v->claims, v->tensors_checked, &v->err);
     cli_engine_close(e);
 }
@@ -78,8 +86,9 @@ static int exit_of(const verdict *v)
 static void print_line(const verdict *v)
 {
     if (v->status == EINF_OK) {
-        printf("ok    %s: header%s%s%s\n", v->path, v->claims & EINF_LOAD_VOCAB ? ", vocabulary" : "",
-               v->claims & EINF_LOAD_WEIGHTS ? ", weights" : "", v->tensors_checked ? ", every value" : "");
+        printf("ok    %s: header%s%s%s%s\n", v->path, v->claims & EINF_LOAD_VOCAB ? ", vocabulary" : "",
+               v->claims & EINF_LOAD_WEIGHTS ? ", weights" : "", v->claims & CLAIMS_ENCODER ? ", vision encoder" : "",
+               v->tensors_checked ? ", every value" : "");
         return;
     }
     printf("bad   %s: %s", v->path, v->err.message);
@@ -110,6 +119,7 @@ static cJSON *json_of(const verdict *v)
     cJSON_AddItemToArray(checked, cJSON_CreateString("header"));
     if (v->claims & EINF_LOAD_VOCAB) cJSON_AddItemToArray(checked, cJSON_CreateString("vocabulary"));
     if (v->claims & EINF_LOAD_WEIGHTS) cJSON_AddItemToArray(checked, cJSON_CreateString("weights"));
+    if (v->claims & CLAIMS_ENCODER) cJSON_AddItemToArray(checked, cJSON_CreateString("vision encoder"));
     if (v->tensors_checked) cJSON_AddItemToArray(checked, cJSON_CreateString("values"));
     return o;
 }

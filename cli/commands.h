@@ -15,5 +15,8 @@ int cli_tokenize(const cli_options *o);
 int cli_logits(const cli_options *o);
 int cli_perplexity(const cli_options *o);
 int cli_doctor(const cli_options *o);
+int cli_advise_image(const cli_options *o);
+int cli_preprocess(const cli_options *o);
+int cli_encode(const cli_options *o);
 
 #endif

@@ -11,6 +11,8 @@ typedef struct cli_conversation {
     einf_session *s;
     einf_chat *chat;
     cli_layout layout;
+    cli_pictures pictures;    /* at a terminal: of the conversation, and from n_given on of the next message */
+    uint32_t n_given;
 } cli_conversation;
 
 /** A new, empty conversation over the same session. */

@@ -72,7 +72,7 @@ static void take_energy(einf_cost *c, const eprof_energy *e)
     memcpy(c->source, e->source, sizeof c->source);
 }
 
-static void take_generation(einf_cost *c, const eprof_result *g)
+static void take_region(einf_cost *c, const eprof_result *g)
 {
     c->cpu_auc_pct_s = g->cpu.auc_exact_pct_s;
     c->cpu_auc_sampled_pct_s = g->cpu.auc_sampled_pct_s;
@@ -83,30 +83,53 @@ static void take_generation(einf_cost *c, const eprof_result *g)
     if (g->n_energies > 0) take_energy(c, &g->energy[0]);
 }
 
-/* The last region "generate" and its phases, which come behind it. */
-static void take_last(const eprof *p, einf_cost *c)
+/* The last region of this name and its phases, which come behind it; every picture is a phase of its own. Returns the
+ * CPU time. */
+static double take_last(const eprof *p, const char *name, einf_cost *c)
 {
+    double cpu_core_s = EPROF_ABSENT;
     eprof_result r = EPROF_INIT(eprof_result);
     eprof_region last = 0;
     for (int32_t i = 1; eprof_result_of(p, i, &r, NULL) == EPROF_OK; i++) {
-        if (strcmp(r.name, "generate") == 0) {
+        if (strcmp(r.name, name) == 0) {
             last = r.id;
-            take_generation(c, &r);
+            c->image_j = EPROF_ABSENT;
+            cpu_core_s = r.cpu.own_core_s;
+            take_region(c, &r);
         } else if (last && r.parent == last && strcmp(r.name, "prefill") == 0) {
             c->prefill_j = gross_of(&r);
         } else if (last && r.parent == last && strcmp(r.name, "decode") == 0) {
             c->decode_j = gross_of(&r);
+        } else if (last && r.parent == last && strcmp(r.name, "image") == 0) {
+            c->image_j = gross_of(&r) + (eprof_has(c->image_j) ? c->image_j : 0);
         }
         r = (eprof_result)EPROF_INIT(eprof_result);
     }
+    return cpu_core_s;
+}
+
+/* With the idle time behind it. False: close says it again, with the reason. */
+static bool stop_after_rest(const cli_options *o, eprof *p)
+{
+    (void)eprof_baseline(p, o->baseline_s > 1 ? o->baseline_s / 2 : 0.5, NULL);
+    return eprof_stop(p, NULL) == EPROF_OK;
 }
 
 void cli_cost_settle(const cli_options *o, eprof *p, einf_result *r)
 {
     if (!p || !eprof_has(r->cost.cpu_auc_pct_s)) return;
-    (void)eprof_baseline(p, o->baseline_s > 1 ? o->baseline_s / 2 : 0.5, NULL);
-    if (eprof_stop(p, NULL) != EPROF_OK) return; /* close says it again, with the reason */
-    take_last(p, &r->cost);
+    if (stop_after_rest(o, p)) (void)take_last(p, "generate", &r->cost);
+}
+
+void cli_cost_of_region(const cli_options *o, eprof *p, const char *name, einf_result *out)
+{
+    einf_cost *c = &out->cost;
+    *out = (einf_result)EINF_INIT(einf_result);
+    c->cpu_auc_pct_s = c->cpu_auc_sampled_pct_s = c->foreign_cpu_pct = c->ram_auc_mib_s = c->ram_auc_file_mib_s =
+        EPROF_ABSENT;
+    c->gross_j = c->net_j = c->u95_j = c->prefill_j = c->decode_j = c->image_j = EPROF_ABSENT;
+    if (p && stop_after_rest(o, p)) out->cpu_core_s = take_last(p, name, c);
+    out->has_cpu = p && eprof_has(out->cpu_core_s);
 }
 
 /* --------------------------------------------------------------------------------------------------- JSON -- */
@@ -116,8 +139,9 @@ static void add(cJSON *o, const char *key, double x)
     if (eprof_has(x)) cJSON_AddNumberToObject(o, key, x);
 }
 
-static void add_energy(cJSON *cost, const einf_cost *c)
+static void add_energy(cJSON *cost, const einf_result *r)
 {
+    const einf_cost *c = &r->cost;
     if (!c->source[0]) return;
     cJSON *e = cJSON_AddObjectToObject(cost, "energy");
     const char grade[2] = { (char)c->grade, '\0' };
@@ -129,6 +153,7 @@ static void add_energy(cJSON *cost, const einf_cost *c)
     add(e, "net_j", c->net_j);
     add(e, "net_wh", c->net_j / 3600);
     add(e, "u95_j", c->u95_j);
+    if (r->n_images > 0) add(e, "image_j", c->image_j);
     add(e, "prefill_j", c->prefill_j);
     add(e, "decode_j", c->decode_j);
 }
@@ -141,7 +166,7 @@ void cli_json_cost(cJSON *cost, const einf_result *r)
     add(cost, "foreign_cpu_pct", c->foreign_cpu_pct);
     add(cost, "ram_auc_mib_s", c->ram_auc_mib_s);
     add(cost, "ram_auc_file_mib_s", c->ram_auc_file_mib_s);
-    add_energy(cost, c);
+    add_energy(cost, r);
     if (!eprof_has(c->cpu_auc_pct_s)) return;
     cJSON *flags = cJSON_AddArrayToObject(cost, "flags");
     for (int32_t i = 0; i < EPROF_N_FLAGS; i++)
@@ -167,6 +192,7 @@ static void print_energy(const einf_result *r)
     if (eprof_has(c->u95_j)) fprintf(stderr, " +- %.2g J (95 %%)", c->u95_j);
     if (c->grade) fprintf(stderr, ", grade %c", (char)c->grade);
     fputc('\n', stderr);
+    if (r->n_images > 0 && eprof_has(c->image_j)) fprintf(stderr, "cost: pictures %.4g J\n", c->image_j);
     if (eprof_has(c->prefill_j) && eprof_has(c->decode_j))
         fprintf(stderr, "cost: prefill %.4g J, decode %.4g J, %.3g J a generated token\n", c->prefill_j, c->decode_j,
                 r->n_generated ? c->gross_j / r->n_generated : 0.0);

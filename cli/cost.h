@@ -22,6 +22,9 @@ double cli_watch_idle(const cli_options *o, eprof *p);
  *  idle time behind it: more than einf_generate could know when it returned. */
 void cli_cost_settle(const cli_options *o, eprof *p, einf_result *r);
 
+/** The same for the last region of that name, which is no generation; NAN throughout without a profiler. */
+void cli_cost_of_region(const cli_options *o, eprof *p, const char *name, einf_result *out);
+
 /** What the profiler measured, into "cost"; what was not measured is not there. */
 void cli_json_cost(cJSON *cost, const einf_result *r);
 /** The same for a person, on stderr. n_tokens: generated. */

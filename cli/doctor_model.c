@@ -12,6 +12,7 @@
 #include "cli/doctor_files.h"
 #include "cli/interrupt.h"
 #include "cli/numbers.h"
+#include "cli/open_vision.h"
 
 /* ------------------------------------------------------------------------------------------------ fitting -- */
 
@@ -87,6 +88,30 @@ static void look_at_fit(doctor *d, const einf_model_info *info)
                    weights, room);
     else doctor_say(d, DOCTOR_WARNING, "fit", "take a smaller model or quantisation, or free memory",
                     "context %u needs %s, and %s are left", (unsigned)least.n_ctx, need, room);
+}
+
+/* What the largest picture takes besides; a session is counted above. */
+static int look_at_vision(doctor *d)
+{
+    einf_image_sizes s = EINF_INIT(einf_image_sizes);
+    cli_vision_bytes b;
+    char need[32];
+    einf_error err = EINF_INIT(einf_error);
+    if (!d->engine->v) return EXIT_DONE;
+    if (cli_vision_bytes_begin(d->engine, &b, &err) != EINF_OK || cli_vision_largest(d->engine, &s, &err) != EINF_OK)
+        return cli_print_error(&err, d->engine->options->mmproj);
+    cli_vision_bytes_add(d->engine, &s, &b);
+    const uint64_t bytes = b.sum + b.weights_mapped;
+    cli_size_text(bytes, need, sizeof need);
+    doctor_fact_text(d, "mmproj", d->engine->options->mmproj);
+    doctor_fact_number(d, "picture_bytes", (double)bytes);
+    doctor_fact_number(d, "n_picture_tokens", s.n_tokens);
+    if (bytes <= d->room_bytes)
+        doctor_say(d, DOCTOR_OK, "pictures", NULL, "the largest has %u tokens and takes %s more, its encoder included",
+                   (unsigned)s.n_tokens, need);
+    else doctor_say(d, DOCTOR_WARNING, "pictures", "make them smaller: --longest-edge, --image-max-tokens",
+                    "the largest has %u tokens and needs %s, its encoder included", (unsigned)s.n_tokens, need);
+    return EXIT_DONE;
 }
 
 /* -------------------------------------------------------------------------------------------------- speed -- */
@@ -191,6 +216,8 @@ int doctor_look_at_model(doctor *d)
         return cli_print_error(&err, NULL);
     doctor_fact_text(d, "model", d->engine->options->model);
     look_at_fit(d, &info);
+    const int code = look_at_vision(d);
+    if (code) return code;
     look_at_threads(d);
     return look_at_speed(d, &rt);
 }

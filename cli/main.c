@@ -15,10 +15,10 @@
 #include "cli/commands.h"
 
 static const cli_verb verbs[] = {
-    { "run", VERB_RUN, "answer a prompt", "MODEL -p TEXT [options]",
+    { "run", VERB_RUN, "answer a prompt", "MODEL [--mmproj FILE --image FILE] -p TEXT [options]",
       "Answers a prompt; without -p it comes from stdin. The answer alone goes to stdout, as it is made.",
       "  git diff | edgeinfer run model.gguf --system \"Describe this change in one line.\"\n"
-      "  edgeinfer run model.gguf --raw -p \"Once upon a time\" --temp 0.8 --seed 7 --json",
+      "  edgeinfer run model.gguf --mmproj mmproj.gguf --image street.jpg -p \"How many cars are there?\" --json",
       ", 3 bad or unsupported file, 4 does not fit, 5 cancelled, 6 budget", cli_run },
     { "chat", VERB_CHAT, "talk with a model", "MODEL [options]",
       "At a terminal: type messages, read answers; /help lists commands, Ctrl-C stops an answer, Ctrl-D ends.\n"
@@ -39,8 +39,9 @@ static const cli_verb verbs[] = {
       "  edgeinfer validate model.gguf\n"
       "  edgeinfer validate --tensors models/*.gguf",
       ", 3 a file is bad or not supported, 5 cancelled", cli_validate },
-    { "plan", VERB_PLAN, "the memory a model will take", "MODEL [-c CTX] [options]",
-      "Says how many bytes a session takes and what for, before anything is allocated.",
+    { "plan", VERB_PLAN, "the memory a model will take", "MODEL [-c CTX] [--mmproj FILE] [options]",
+      "Says how many bytes a session takes and what for, before anything is allocated. With --mmproj, also\n"
+      "its pictures: those of --image, or one of --image-size, or the largest that the options allow.",
       "  edgeinfer plan model.gguf -c 8192\n"
       "  edgeinfer plan model.gguf -c 32768 --kv f16 --ram-limit 3G",
       ", 3 bad or unsupported file,\n  4 over the limit (the longest context that fits is printed)", cli_plan },
@@ -62,6 +63,23 @@ static const cli_verb verbs[] = {
       "  edgeinfer perplexity model.gguf -f wiki.test.raw\n"
       "  edgeinfer perplexity model-Q4_K_M.gguf --base model-F16.gguf -f wiki.test.raw --chunks 20 --json",
       ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_perplexity },
+    { "preprocess", VERB_PREPROCESS, "the size that a picture gets", "MMPROJ --image FILE [-o OUT] [options]",
+      "Says what a picture is resized to, its patches and tokens. With -o, writes the normalised pixels,\n"
+      "little-endian f32, [3, height, width].",
+      "  edgeinfer preprocess mmproj.gguf --image street.jpg --longest-edge 714\n"
+      "  edgeinfer preprocess mmproj.gguf --image street.jpg -o pixels.f32 --json",
+      ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_preprocess },
+    { "encode", VERB_ENCODE, "a picture to embedding rows", "MMPROJ --image FILE -o OUT [options]",
+      "Writes the rows that a language model sees of a picture, little-endian f32, [tokens, row width].",
+      "  edgeinfer encode mmproj.gguf --image street.jpg -o rows.f32\n"
+      "  edgeinfer encode mmproj.gguf --image street.jpg -o rows.f32 --image-max-tokens 256 --cost --json",
+      ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_encode },
+    { "advise-image", VERB_ADVISE, "how large a picture should be", "MODEL --mmproj FILE --image FILE [options]",
+      "Forecasts tokens, seconds, joules and memory of a picture over a ladder of sizes, after ten seconds of\n"
+      "calibration, and names the smallest that loses nothing. With --compare or --expect: by the answers.",
+      "  edgeinfer advise-image model.gguf --mmproj mmproj.gguf --image street.jpg\n"
+      "  edgeinfer advise-image model.gguf --mmproj mmproj.gguf --compare --image street.jpg -p \"What is red?\"",
+      ", 3 bad or unsupported file, 4 does not fit, 5 cancelled", cli_advise_image },
     { "doctor", VERB_DOCTOR, "what this machine can do, and what slows it down", "[MODEL] [options]",
       "Looks at processor, memory, clocks, heat and energy sources, and says what could be better and how.\n"
       "With a model: whether it fits, and how fast it can decode at most. Changes nothing, needs no root.",
@@ -75,7 +93,7 @@ enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 static void print_summary(void)
 {
     puts("edgeinfer " EINF_VERSION ": runs GGUF language models on the CPU.\n\nverbs:");
-    for (int i = 0; i < N_VERBS; i++) printf("  %-10s %s\n", verbs[i].name, verbs[i].summary);
+    for (int i = 0; i < N_VERBS; i++) printf("  %-12s %s\n", verbs[i].name, verbs[i].summary);
     puts("try:\n"
          "  edgeinfer run model.gguf -p \"Write a haiku about rain.\"\n"
          "  edgeinfer plan model.gguf -c 8192\n"

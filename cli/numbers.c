@@ -65,6 +65,19 @@ bool cli_parse_size(const char *text, uint64_t *out)
     return true;
 }
 
+bool cli_parse_extent(const char *text, uint64_t *width, uint64_t *height)
+{
+    char first[24];
+    uint64_t w;
+    const size_t n = strcspn(text, "x");
+    if (n >= sizeof first || text[n] != 'x') return false;
+    memcpy(first, text, n);
+    first[n] = '\0';
+    if (!cli_parse_u64(first, &w) || !cli_parse_u64(text + n + 1, height)) return false;
+    *width = w;
+    return true;
+}
+
 bool cli_parse_mask(const char *text, uint32_t *out)
 {
     const bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');

@@ -18,6 +18,8 @@ bool cli_parse_i64(const char *text, int64_t *out);
 bool cli_parse_real(const char *text, double *out);
 /** A size in bytes: "3G", "1.5GiB", "512M", "4096"; K, M, G and T are powers of 1024. At least 1. */
 bool cli_parse_size(const char *text, uint64_t *out);
+/** A width and a height: "1024x768". */
+bool cli_parse_extent(const char *text, uint64_t *width, uint64_t *height);
 /** A mask: "0x1f", "31", or "all" for every bit. */
 bool cli_parse_mask(const char *text, uint32_t *out);
 

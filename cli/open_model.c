@@ -4,6 +4,7 @@
 #include "cli/open_model.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/env.h"
 #include "cli/interrupt.h"
@@ -47,6 +48,31 @@ int cli_engine_start(cli_engine *e, const cli_options *o)
     return EXIT_DONE;
 }
 
+bool cli_file_architecture(const cli_engine *e, const char *path, char *out)
+{
+    einf_model *header = NULL;
+    einf_model_config c = EINF_INIT(einf_model_config);
+    einf_model_info info = EINF_INIT(einf_model_info);
+    c.load = EINF_LOAD_HEADER;
+    if (einf_model_open(e->rt, path, &c, &header, NULL) != EINF_OK) return false;
+    const bool known = einf_model_get_info(header, &info, NULL) == EINF_OK;
+    memcpy(out, info.architecture, sizeof info.architecture);
+    einf_model_close(&header, NULL);
+    return known;
+}
+
+/* What was asked of a vision encoder is not there; what the file is matters more than what it lacks first. */
+static void explain_encoder(const cli_engine *e, const char *path, einf_error *err)
+{
+    char architecture[32];
+    if (!cli_file_architecture(e, path, architecture) || strcmp(architecture, "clip") != 0) return;
+    *err = (einf_error)EINF_INIT(einf_error);
+    err->code = EINF_E_UNSUPPORTED;
+    err->offset = EINF_NO_OFFSET;
+    snprintf(err->message, sizeof err->message, "this is a vision encoder, not a language model");
+    snprintf(err->hint, sizeof err->hint, "give it with --mmproj, and the model that it belongs to with -m");
+}
+
 einf_status cli_engine_open(cli_engine *e, const char *path, uint32_t load, bool check_tensors, einf_error *err)
 {
     const double start_s = cli_now_s();
@@ -58,8 +84,12 @@ einf_status cli_engine_open(cli_engine *e, const char *path, uint32_t load, bool
     c.cancel = e->cancel;
     c.progress = cli_progress_step;
     c.progress_user = &e->progress;
-    const einf_status status = einf_model_open(e->rt, path, &c, &e->m, err);
+    einf_status status = einf_model_open(e->rt, path, &c, &e->m, err);
     cli_progress_clear(&e->progress);
+    if (status == EINF_E_FORMAT || status == EINF_E_UNSUPPORTED) {
+        explain_encoder(e, path, err);
+        status = err->code;
+    }
     e->load_s += cli_now_s() - start_s;
     return status;
 }
@@ -70,6 +100,7 @@ int cli_engine_stop(cli_engine *e, int code)
 {
     cli_progress_clear(&e->progress);
     cli_engine_close(e);
+    einf_vision_close(&e->v, NULL);
     einf_runtime_destroy(&e->rt, NULL);
     return cli_profiler_close(e->options, &e->profiler, code);
 }

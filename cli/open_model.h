@@ -4,7 +4,7 @@
 #ifndef CLI_OPEN_MODEL_H
 #define CLI_OPEN_MODEL_H
 
-#include <edgeinfer/edgeinfer.h>
+#include <edgeinfer/vision.h>
 
 #include "cli/cost.h"
 #include "cli/options.h"
@@ -16,14 +16,18 @@ typedef struct cli_engine {
     eprof *profiler;          /* NULL: nobody asked for one */
     einf_runtime *rt;
     einf_model *m;
+    einf_vision *v;           /* open_vision.h; NULL: none */
     cli_progress progress;
-    double load_s;            /* runtime and model */
+    uint64_t image_cache_bytes; /* of the encoder, as in einf_vision_config; 0: its default */
+    double load_s;            /* runtime, model and encoder */
 } cli_engine;
 
 /** Signals, environment, profiler, runtime. EXIT_DONE, or another exit code after a message. Stop it in any case. */
 int cli_engine_start(cli_engine *e, const cli_options *o);
 /** Open a model; load: EINF_LOAD_*, 0: all. check_tensors as in einf_model_config. No message: *err says it. */
 einf_status cli_engine_open(cli_engine *e, const char *path, uint32_t load, bool check_tensors, einf_error *err);
+/** general.architecture of a file that has a sound header, into [32] characters. */
+bool cli_file_architecture(const cli_engine *e, const char *path, char *out);
 /** Close the model alone. */
 void cli_engine_close(cli_engine *e);
 /** Returns code, or the code of what went wrong at the end. */

@@ -12,7 +12,8 @@
 
 enum {
     VERB_RUN = 1, VERB_INSPECT = 2, VERB_VALIDATE = 4, VERB_PLAN = 8, VERB_TOKENIZE = 16, VERB_LOGITS = 32,
-    VERB_CHAT = 64, VERB_PERPLEXITY = 128, VERB_DOCTOR = 256,
+    VERB_CHAT = 64, VERB_PERPLEXITY = 128, VERB_DOCTOR = 256, VERB_PREPROCESS = 512, VERB_ENCODE = 1024,
+    VERB_ADVISE = 2048,
     VERB_ALL = 0xffff
 };
 
@@ -21,6 +22,10 @@ typedef struct cli_list {
     const char *items[64];
     uint32_t n;
 } cli_list;
+
+typedef struct cli_extent {
+    uint32_t width, height;
+} cli_extent;
 
 /* What the command line said. Numbers left out are 0, texts NULL; 0 is what the library takes for "default". */
 typedef struct cli_options {
@@ -32,6 +37,11 @@ typedef struct cli_options {
     const char *load_state, *save_state;
     const char *tokens, *rows, *output;
     const char *base, *sysroot;
+    const char *mmproj;       /* of preprocess and encode also the first operand */
+    cli_list image;
+    cli_extent image_size, box;
+    uint32_t longest_edge, image_min_tokens, image_max_tokens, filter; /* EINF_FILTER_* */
+    uint64_t image_min_pixels, image_max_pixels;
     uint32_t max_tokens, ctx, threads, threads_decode, top_k, chunks;
     uint64_t seed, ram_limit_bytes;
     double temp, top_p, min_p, repeat_penalty;
@@ -40,6 +50,11 @@ typedef struct cli_options {
     uint32_t kv, mode, path, float_sum; /* EINF_KV_*, EINF_MODE_*, force_path, EINF_FLOAT_SUM_* */
     bool json, quiet, verbose, help, help_all, cost;
     bool raw, ignore_eos, special, bos, exact, base_exact, deterministic, tensors, all, any_pretokenizer;
+    bool no_resize, reduce;
+    cli_list question;        /* -p of advise-image */
+    const char *expect, *ladder;
+    double seconds, tolerance_pct;
+    bool compare;
 } cli_options;
 
 typedef struct cli_verb {

@@ -155,9 +155,9 @@ void cli_progress_init(cli_progress *p, bool quiet)
 
 int32_t cli_progress_step(void *user, int32_t phase, uint64_t done, uint64_t total)
 {
-    static const char *const names[] = { "loading", "reading the prompt", "answering" };
+    static const char *const names[] = { "loading", "reading the prompt", "answering", "looking at the picture" };
     cli_progress *p = user;
-    if (!p->on || phase < 0 || phase > 2 || (phase == EINF_PHASE_DECODE && p->keeps_quiet_in_decode)) return 0;
+    if (!p->on || phase < 0 || phase > 3 || (phase == EINF_PHASE_DECODE && p->keeps_quiet_in_decode)) return 0;
     const double now_s = cli_now_s();
     if (now_s - p->last_s < 0.1) return 0; /* 10 Hz */
     p->last_s = now_s;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * saved_chat.h - a conversation as two files: NAME, its messages, which is also a line for the pipe; and NAME.state,
  * what was computed for them, without which they are computed again.
+ *
+ * Of a picture NAME has the path, and NAME.state the rows. On loading its file is read again; where it changed, or
+ * pictures are resized otherwise, what was computed from it on does not count any more.
  */
 #ifndef CLI_SAVED_CHAT_H
 #define CLI_SAVED_CHAT_H

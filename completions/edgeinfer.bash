@@ -22,7 +22,7 @@ _edgeinfer_files() {
 _edgeinfer_verbs() {
     "$1" help 2>/dev/null | while IFS= read -r line; do
         [[ $line == try:* ]] && break
-        [[ $line =~ ^\ \ ([a-z]+)\  ]] && echo "${BASH_REMATCH[1]}"
+        [[ $line =~ ^\ \ ([a-z-]+)\  ]] && echo "${BASH_REMATCH[1]}"
     done
     echo help
 }

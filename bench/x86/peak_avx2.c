@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * peak_avx2.c - AVX2 and FMA: byte products in pairs with the addition they need, fp32 multiply-adds, 32-byte loads.
+ * peak_avx2.c - AVX2 and FMA: products of 8 and 16 bits in pairs with the addition they need, fp32 multiply-adds,
+ * 32-byte loads.
  */
 #include "bench/x86/loop_text_x86.h"
 
@@ -7,12 +8,15 @@
 
 /* Products of pairs in 16 bits, which is as far as one instruction goes; the sum is another. */
 #define MADDUBS(i) "vpmaddubsw %%ymm15, %%ymm14, %%ymm13\nvpaddw %%ymm13, %%ymm" #i ", %%ymm" #i "\n"
+#define MADD(i) "vpmaddwd %%ymm15, %%ymm14, %%ymm13\nvpaddd %%ymm13, %%ymm" #i ", %%ymm" #i "\n"
 #define FMA(i) "vfmadd231ps %%ymm15, %%ymm14, %%ymm" #i "\n"
 PEAK_LOOP(maddubs_ymm, "vmovdqu", "ymm", MADDUBS)
+PEAK_LOOP(madd_ymm, "vmovdqu", "ymm", MADD)
 PEAK_LOOP(fma_ymm, "vmovdqu", "ymm", FMA)
 
 const bench_peak_loop bench_loops_avx2[] = {
     { "vpmaddubsw+vpaddw ymm", EINF_CPU_AVX2, NULL, BENCH_INT8, 32 * STEPS_PER_TURN, maddubs_ymm },
+    { "vpmaddwd+vpaddd ymm", EINF_CPU_AVX2, NULL, BENCH_INT16, 16 * STEPS_PER_TURN, madd_ymm },
     { "vfmadd231ps ymm", EINF_CPU_AVX2, NULL, BENCH_F32, 8 * STEPS_PER_TURN, fma_ymm },
     { 0 },
 };

@@ -35,7 +35,7 @@ struct einf_runtime {
     einf_trace_hooks trace;
     struct eprof *profiler;    /* the host's, or NULL: bill.h */
     pid_t pid;                 /* of the process that made the threads */
-    atomic_int n_models;
+    atomic_int n_handles;      /* models, vision encoders and pictures */
 };
 
 /* Where the last einf_model_kv_text of a string array stood. */
@@ -75,6 +75,28 @@ struct einf_session {
 
 /** Give a line to the host's log. */
 void einf__log(const einf_runtime *rt, int32_t level, const char *format, ...) EINF__PRINTF(3, 4);
+/* Of the sums that a CPU may not have. */
+static inline const char *einf__float_sum_name(int32_t sum) { return sum == EINF_FLOAT_SUM_F16 ? "F16" : "I16"; }
+
+/* Where the bytes of a file come from: exactly one of path, data, fd. */
+typedef struct einf__origin {
+    const char *path;
+    const void *data;
+    uint64_t size_bytes;
+    int fd;
+    uint64_t offset_bytes, length_bytes;
+} einf__origin;
+einf_status einf__origin_open(einf__memory *mem, const einf__origin *o, const einf__source_options *options,
+                              einf__source *out, einf_error *err);
+/** EINF_MODE_*? */
+einf_status einf__check_mode(int32_t mode, einf_error *err);
+
+/* What any model file says of itself. */
+typedef struct einf__file_facts {
+    char architecture[32], name[128], file_type[16];
+    uint64_t weight_bytes, n_params;
+} einf__file_facts;
+void einf__file_facts_read(const einf__gguf *g, einf__file_facts *out);
 
 /** Bytes of all files of a model. */
 uint64_t einf__model_file_bytes(const einf_model *m);

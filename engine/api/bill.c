@@ -22,7 +22,7 @@ static double gross_of(const eprof_result *r)
 
 einf__phase einf__phase_begin(einf_runtime *rt, int32_t phase, uint64_t n_units, eprof_region parent)
 {
-    static const char *const names[] = { "load", "prefill", "decode" };
+    static const char *const names[] = { "load", "prefill", "decode", "image" };
     einf__phase p = { .rt = rt, .phase = phase };
     einf__trace_begin(&rt->trace, phase, n_units);
     if (rt->profiler) p.region = eprof_begin(rt->profiler, parent, names[phase]);
@@ -66,7 +66,8 @@ static einf_status check_counter(const einf__bill *b, einf_error *err)
 einf_status einf__bill_open(einf_runtime *rt, const einf_generate_config *config, einf__bill *out, einf_error *err)
 {
     *out = (einf__bill){ .rt = rt, .start_s = now_s(), .max_seconds = config->max_seconds,
-                         .max_joules = config->max_joules, .prefill_j = EPROF_ABSENT, .decode_j = EPROF_ABSENT };
+                         .max_joules = config->max_joules, .prefill_j = EPROF_ABSENT, .decode_j = EPROF_ABSENT,
+                         .image_j = EPROF_ABSENT };
     EINF_TRY(check_limit("max_seconds", config->max_seconds, err));
     EINF_TRY(check_limit("max_joules", config->max_joules, err));
     if (rt->profiler) out->region = eprof_begin(rt->profiler, 0, "generate");
@@ -95,7 +96,8 @@ static void clear(einf_cost *c)
     *c = (einf_cost){ .cpu_auc_pct_s = EPROF_ABSENT, .cpu_auc_sampled_pct_s = EPROF_ABSENT,
                       .foreign_cpu_pct = EPROF_ABSENT, .ram_auc_mib_s = EPROF_ABSENT,
                       .ram_auc_file_mib_s = EPROF_ABSENT, .gross_j = EPROF_ABSENT, .net_j = EPROF_ABSENT,
-                      .u95_j = EPROF_ABSENT, .prefill_j = EPROF_ABSENT, .decode_j = EPROF_ABSENT };
+                      .u95_j = EPROF_ABSENT, .prefill_j = EPROF_ABSENT, .decode_j = EPROF_ABSENT,
+                      .image_j = EPROF_ABSENT };
 }
 
 static void copy_energy(einf_cost *c, const eprof_result *r)
@@ -117,6 +119,7 @@ void einf__bill_close(const einf__bill *b, einf_result *result)
     clear(c);
     if (!b->region) return;
     eprof_annotate(b->rt->profiler, b->region, "prompt", result->n_prompt);
+    if (result->n_images) eprof_annotate(b->rt->profiler, b->region, "image", result->n_image_tokens);
     eprof_annotate(b->rt->profiler, b->region, "cached", result->n_cached);
     eprof_annotate(b->rt->profiler, b->region, "generated", result->n_generated);
     eprof_result r = EPROF_INIT(eprof_result);
@@ -130,6 +133,7 @@ void einf__bill_close(const einf__bill *b, einf_result *result)
     copy_energy(c, &r);
     c->prefill_j = b->prefill_j;
     c->decode_j = b->decode_j;
+    c->image_j = b->image_j;
     result->has_energy = eprof_has(c->gross_j);
     result->energy_j = result->has_energy ? c->gross_j : 0;
 }

@@ -27,7 +27,7 @@ typedef struct einf__bill {
     einf_runtime *rt;
     eprof_region region;
     double start_s, max_seconds, max_joules;
-    double prefill_j, decode_j;
+    double prefill_j, decode_j, image_j;
 } einf__bill;
 
 /** EINF_E_ARG for limits that are none, EINF_E_STATE for a limit of energy that nobody counts: *out then has no

@@ -4,7 +4,8 @@
  * Each answer lays all messages out anew and tokenises them; the session then finds by itself how much of that it has
  * computed already. An earlier answer often becomes the same ids again, but need not: templates drop thoughts, trim,
  * and other tokens may spell the same text. So nothing is assumed about what was sampled; ids are compared.
- * A message is one block, text behind text, that begins with its role. Whatever fails, the list is as it was.
+ * A message is one block, text behind text, that begins with its role; its parts lie in it, too, and its pictures are
+ * kept alive. Whatever fails, the list is as it was.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,6 +22,9 @@ struct einf_chat {
     uint64_t config_bytes;
     einf__template_message *messages; /* [cap], n of them filled */
     uint64_t n, cap;
+    uint64_t n_images;                /* of all messages */
+    einf_vision *vision;              /* or NULL */
+    einf_preprocess preprocess;
     atomic_flag busy;                 /* an answer is being made */
 };
 
@@ -40,9 +44,38 @@ static einf__bytes copy_text(char **to, einf__bytes text)
     return (einf__bytes){ at, text.n };
 }
 
+/* Where the parts of a message begin in its block. */
+static uint64_t parts_offset(const einf__template_message *m)
+{
+    const uint64_t align = _Alignof(einf_part);
+    return (copy_bytes(m->role) + copy_bytes(m->content) + copy_bytes(m->extra_json) + align - 1) / align * align;
+}
+
+static einf__bytes part_text(const einf_part *part)
+{
+    return part->text ? (einf__bytes){ part->text, strlen(part->text) } : (einf__bytes){ NULL, 0 };
+}
+
 static uint64_t message_bytes(const einf__template_message *m)
 {
-    return copy_bytes(m->role) + copy_bytes(m->content) + copy_bytes(m->extra_json);
+    uint64_t n = parts_offset(m) + m->n_parts * sizeof *m->parts;
+    for (uint32_t i = 0; i < m->n_parts; i++) n += copy_bytes(part_text(&m->parts[i]));
+    return n;
+}
+
+static void copy_parts(einf_chat *c, const einf__template_message *from, char *block, einf__template_message *out)
+{
+    einf_part *parts = (einf_part *)(void *)(block + parts_offset(from));
+    char *at = (char *)(parts + from->n_parts);
+    for (uint32_t i = 0; i < from->n_parts; i++) {
+        parts[i] = from->parts[i];
+        parts[i].text = copy_text(&at, part_text(&from->parts[i])).p;
+        if (!parts[i].image) continue;
+        einf__image_retain(parts[i].image);
+        c->n_images++;
+    }
+    out->parts = from->n_parts ? parts : NULL;
+    out->n_parts = from->n_parts;
 }
 
 static einf_status copy_message(einf_chat *c, const einf__template_message *from, einf__template_message *out,
@@ -54,12 +87,19 @@ static einf_status copy_message(einf_chat *c, const einf__template_message *from
     out->role = copy_text(&at, from->role);
     out->content = copy_text(&at, from->content);
     out->extra_json = copy_text(&at, from->extra_json);
+    copy_parts(c, from, block, out);
     return EINF_OK;
 }
 
 static void free_message(einf_chat *c, const einf__template_message *m)
 {
-    einf__free(c->mem, (void *)(uintptr_t)m->role.p, (size_t)message_bytes(m)); /* its block begins there */
+    const uint64_t n_bytes = message_bytes(m);
+    for (uint32_t i = 0; i < m->n_parts; i++) {
+        if (!m->parts[i].image) continue;
+        einf__image_release(m->parts[i].image);
+        c->n_images--;
+    }
+    einf__free(c->mem, (void *)(uintptr_t)m->role.p, (size_t)n_bytes); /* its block begins there */
 }
 
 static einf_status add_message(einf_chat *c, const einf__template_message *message, einf_error *err)
@@ -90,16 +130,34 @@ static void truncate(einf_chat *c, uint64_t n)
 static void free_chat(einf_chat *c)
 {
     truncate(c, 0);
+    if (c->vision) einf__vision_release(c->vision);
     einf__free(c->mem, c->messages, (size_t)c->cap * sizeof *c->messages);
     einf__layout_deinit(&c->layout);
     einf__free(c->mem, c->config_text, (size_t)c->config_bytes);
     einf__free(c->mem, c, sizeof *c);
 }
 
+/* What looks at its pictures. */
+static einf_status init_vision(einf_chat *c, const einf_chat_config *config, einf_error *err)
+{
+    c->preprocess = (einf_preprocess)EINF_INIT(einf_preprocess);
+    if (config && config->preprocess) {
+        EINF__NEED_STRUCT(config->preprocess, einf_preprocess, err);
+        c->preprocess = *config->preprocess;
+        c->preprocess.struct_size = sizeof c->preprocess;
+    }
+    if (!config || !config->vision) return EINF_OK;
+    EINF_TRY(einf_vision_check_model(config->vision, c->s->model, err));
+    einf__vision_retain(config->vision);
+    c->vision = config->vision;
+    return EINF_OK;
+}
+
 /* The layout, with texts of its own. */
 static einf_status init_chat(einf_chat *c, const einf_chat_config *config, einf_error *err)
 {
     EINF_TRY(einf__layout_init(c->s->model, config, &c->layout, err));
+    EINF_TRY(init_vision(c, config, err));
     einf__layout *l = &c->layout;
     c->config_bytes = copy_bytes(l->tools_json) + copy_bytes(l->vars_json);
     if (c->config_bytes == 0) return EINF_OK;
@@ -182,7 +240,7 @@ einf_status einf_chat_get_message(const einf_chat *c, uint64_t i, einf_message *
     EINF_TRY(check_index(c, i, c ? c->n : 0, "i", err));
     const einf__template_message *m = &c->messages[i];
     *out = (einf_message){ .struct_size = out->struct_size, .role = m->role.p, .content = m->content.p,
-                           .extra_json = m->extra_json.p };
+                           .extra_json = m->extra_json.p, .parts = m->parts, .n_parts = m->n_parts };
     return EINF_OK;
 }
 
@@ -243,20 +301,43 @@ static einf_status add_answer(einf_chat *c, const einf__answer *answer, einf_err
     return status;
 }
 
-/* The session has been entered. */
-static einf_status answer_in_session(einf_chat *c, const einf_generate_config *config, einf_result *result,
-                                     einf_error *err)
+/* The pictures of all messages, in their order. */
+static void collect_images(const einf_chat *c, const einf_image **out)
+{
+    for (uint64_t i = 0; i < c->n; i++)
+        for (uint32_t j = 0; j < c->messages[i].n_parts; j++)
+            if (c->messages[i].parts[j].image) *out++ = c->messages[i].parts[j].image;
+}
+
+/* The session has been entered. images: [c->n_images]. */
+static einf_status answer_with(einf_chat *c, const einf_image *const *images, const einf_generate_config *config,
+                               einf_result *result, einf_error *err)
 {
     char name[64];
     (void)snprintf(name, sizeof name, "the conversation of %llu message%s", (unsigned long long)c->n,
                    c->n == 1 ? "" : "s");
     const einf__prompt prompt = { .make_ids = make_ids, .user = c, .name = name,
-                                  .hint = "forget messages (einf_chat_truncate), or take a session of larger n_ctx" };
+                                  .hint = "forget messages (einf_chat_truncate), or take a session of larger n_ctx",
+                                  .sights = { .vision = c->vision, .preprocess = &c->preprocess, .images = images,
+                                              .n_images = c->n_images } };
     einf__answer answer;
     einf_status status = einf__generate(c->s, &prompt, config, result, &answer, err);
     if (!is_answer(status, result, &answer)) return status;
     const einf_status added = add_answer(c, &answer, err);
     return status == EINF_OK ? added : status;
+}
+
+static einf_status answer_in_session(einf_chat *c, const einf_generate_config *config, einf_result *result,
+                                     einf_error *err)
+{
+    if (c->n_images == 0) return answer_with(c, NULL, config, result, err);
+    const uint64_t n_bytes = c->n_images * sizeof(einf_image *);
+    void *images;
+    EINF_TRY(einf__alloc_or_fail(c->mem, n_bytes, "the pictures of a conversation", &images, err));
+    collect_images(c, images);
+    const einf_status status = answer_with(c, images, config, result, err);
+    einf__free(c->mem, images, (size_t)n_bytes);
+    return status;
 }
 
 einf_status einf_chat_answer(einf_chat *c, const einf_generate_config *config, einf_result *result, einf_error *err)
@@ -265,6 +346,9 @@ einf_status einf_chat_answer(einf_chat *c, const einf_generate_config *config, e
     einf_result unused = EINF_INIT(einf_result);
     EINF_TRY(einf__generate_begin(&config, &result, &unused, err));
     if (config->raw) return einf__fail_arg(err, "raw", "raw is %d, but conversations are laid out", config->raw);
+    if (config->n_images)
+        return einf__fail_arg(err, "n_images", "n_images is %u, but pictures of a conversation are parts of messages",
+                              config->n_images);
     EINF_TRY(enter(c, err));
     einf_status status = EINF_OK;
     if (c->n == 0)

@@ -57,6 +57,23 @@ void einf__layout_deinit(einf__layout *l) { einf__template_free(&l->own); }
 
 /* --------------------------------------------------------------------------------------------- messages -- */
 
+static einf_status check_parts(const einf_message *message, unsigned long long at, einf_error *err)
+{
+    if (message->n_parts && !message->parts)
+        return einf__fail_arg(err, "messages", "message %llu has n_parts %u, and parts is NULL", at, message->n_parts);
+    for (uint32_t i = 0; i < message->n_parts; i++) {
+        const einf_part *part = &message->parts[i];
+        if (part->struct_size != sizeof *part)
+            return einf__fail(err, EINF_E_ARG, EINF_NO_OFFSET, "messages", "initialise each with EINF_INIT(einf_part)",
+                              "part %u of message %llu has struct_size %u, expected %u", i, at, part->struct_size,
+                              (unsigned)sizeof *part);
+        if (!part->text == !part->image)
+            return einf__fail_arg(err, "messages", "part %u of message %llu must have either a text or an image", i,
+                                  at);
+    }
+    return EINF_OK;
+}
+
 einf_status einf__message_view(const einf_message *message, uint64_t i, einf__template_message *out, einf_error *err)
 {
     const unsigned long long at = i;
@@ -65,10 +82,14 @@ einf_status einf__message_view(const einf_message *message, uint64_t i, einf__te
                           "messages[%llu].struct_size is %u, expected %u", at, message->struct_size,
                           (unsigned)sizeof *message);
     if (!message->role) return einf__fail_arg(err, "messages", "message %llu has no role", at);
-    if (!message->content && !message->extra_json)
-        return einf__fail_arg(err, "messages", "message %llu has no content, and no extra_json instead", at);
+    if (!message->content && !message->extra_json && !message->n_parts)
+        return einf__fail_arg(err, "messages", "message %llu has no content, and no parts or extra_json instead", at);
+    if (message->content && message->n_parts)
+        return einf__fail_arg(err, "messages", "message %llu has both content and parts", at);
+    EINF_TRY(check_parts(message, at, err));
     *out = (einf__template_message){ .role = bytes_of(message->role), .content = bytes_of(message->content),
-                                     .extra_json = bytes_of(message->extra_json) };
+                                     .extra_json = bytes_of(message->extra_json), .parts = message->parts,
+                                     .n_parts = message->n_parts };
     return EINF_OK;
 }
 

@@ -2,8 +2,10 @@
  * generate.c - a prompt in, an answer out, and what it cost.
  *
  *     ids    = the prompt, laid out for the model
- *     reuse  = the part of ids that the session already holds
- *     append the rest; then sample, give the text away, append the token, until something says stop
+ *     rows   = ids, with the rows of pictures where their placeholders stand
+ *     reuse  = the part of rows that the session already holds
+ *     encode the pictures behind it, append the rest; then sample, give the text away, append the token, until
+ *     something says stop
  */
 #include "engine/api/generation.h"
 
@@ -15,6 +17,8 @@
 #include "engine/api/bill.h"
 #include "engine/api/stop_strings.h"
 
+enum { MAX_IMAGES = 4096 }; /* of a prompt: more than any context has room for */
+
 /* One call of einf__generate. */
 typedef struct generation {
     einf_session *s;
@@ -23,7 +27,8 @@ typedef struct generation {
     const einf_generate_config *config;
     einf_result *result;
     einf__answer *answer;
-    einf__ids ids;             /* of the prompt */
+    einf__ids ids;             /* of the prompt, */
+    einf__prompt_rows rows;    /* and its rows */
     einf__detok detok;
     einf__stops stops;
     char *piece;               /* [piece_bytes] text of one step */
@@ -46,15 +51,21 @@ static double now_s(void) { return clock_s(CLOCK_MONOTONIC); }
 static einf_status check_prompt(const generation *g)
 {
     const uint32_t n_ctx = g->s->timeline.params.n_ctx;
-    if (g->ids.n == 0)
+    if (g->rows.n == 0)
         return einf__fail_arg(g->err, "prompt", "%s is empty, and this model adds no token of its own",
                               g->prompt->name);
-    if (g->ids.n <= n_ctx) return EINF_OK;
-    return einf__fail(g->err, EINF_E_CTX_FULL, EINF_NO_OFFSET, "n_ctx", g->prompt->hint,
-                      "%s has %llu tokens, the context %u", g->prompt->name, (unsigned long long)g->ids.n, n_ctx);
+    if (g->rows.n <= n_ctx) return EINF_OK;
+    if (g->rows.n_sights == 0)
+        return einf__fail(g->err, EINF_E_CTX_FULL, EINF_NO_OFFSET, "n_ctx", g->prompt->hint,
+                          "%s has %llu tokens, the context %u", g->prompt->name, (unsigned long long)g->rows.n, n_ctx);
+    return einf__fail(g->err, EINF_E_CTX_FULL, EINF_NO_OFFSET, "n_ctx",
+                      "smaller pictures (max_tokens of the preprocessor), or a session of larger n_ctx",
+                      "%s has %llu tokens, %llu of them for %llu picture%s, the context %u", g->prompt->name,
+                      (unsigned long long)g->rows.n, (unsigned long long)g->rows.n_image_tokens,
+                      (unsigned long long)g->rows.n_sights, g->rows.n_sights == 1 ? "" : "s", n_ctx);
 }
 
-/* Between the batches of a prefill: the host's progress, and the budget. */
+/* Between the batches of a prefill and the layers of an image: the host's progress, and the budget. */
 static int32_t prefill_goes_on(void *user, int32_t phase, uint64_t done, uint64_t total)
 {
     generation *g = user;
@@ -64,25 +75,50 @@ static int32_t prefill_goes_on(void *user, int32_t phase, uint64_t done, uint64_
     return g->result->stop_reason != EINF_STOP_NONE;
 }
 
-static einf_status prefill(generation *g)
+/* The budget between the pieces of a layer, which for large pictures take seconds. */
+static bool is_over_budget(void *user)
 {
-    einf__timeline *t = &g->s->timeline;
-    uint32_t n_cached;
-    EINF_TRY(einf__session_reuse_prefix(t, g->ids.ids, (uint32_t)g->ids.n, &n_cached, g->err));
-    g->result->n_cached = n_cached;
+    generation *g = user;
+    g->result->stop_reason = einf__bill_exceeded(&g->bill);
+    return g->result->stop_reason != EINF_STOP_NONE;
+}
+
+/* Encode what the timeline does not hold. */
+static einf_status encode_pictures(generation *g)
+{
+    const einf__encode_watch watch = { .hooks = { .cancel_a = g->s->timeline.cancel, .cancel_b = g->config->cancel,
+                                                  .progress = prefill_goes_on, .progress_user = g,
+                                                  .stop = is_over_budget, .stop_user = g },
+                                       .parent = g->bill.region };
+    einf__sights_cost cost;
+    const einf_status status = einf__prompt_rows_encode(&g->rows, g->result->n_cached, &watch, &cost, g->err);
+    g->result->n_images_encoded = cost.n_encoded;
+    g->result->image_s = cost.seconds;
+    g->bill.image_j = cost.gross_j;
+    return status;
+}
+
+static einf_status append_rows(generation *g)
+{
+    const uint32_t n_cached = g->result->n_cached;
     einf_batch batch = EINF_INIT(einf_batch);
-    batch.ids = g->ids.ids + n_cached;
-    batch.n = (uint32_t)g->ids.n - n_cached;
     batch.cancel = g->config->cancel;
     batch.progress = prefill_goes_on;
     batch.progress_user = g;
-
     const double start_s = now_s();
-    const einf__phase phase = einf__phase_begin(g->m->rt, EINF_PHASE_PREFILL, batch.n, g->bill.region);
-    const einf_status status = einf__session_append(t, &batch, g->err);
-    einf__phase_end(&phase, batch.n, status, &g->bill.prefill_j);
+    const einf__phase phase = einf__phase_begin(g->m->rt, EINF_PHASE_PREFILL, g->rows.n - n_cached, g->bill.region);
+    const einf_status status = einf__prompt_rows_append(&g->rows, &g->s->timeline, n_cached, &batch, g->err);
+    einf__phase_end(&phase, g->rows.n - n_cached, status, &g->bill.prefill_j);
     g->result->prefill_s = now_s() - start_s;
     return status;
+}
+
+static einf_status prefill(generation *g)
+{
+    EINF_TRY(einf__session_reuse_prefix(&g->s->timeline, g->rows.ids, (uint32_t)g->rows.n, &g->result->n_cached,
+                                        g->err));
+    if (g->rows.n_sights) EINF_TRY(encode_pictures(g));
+    return append_rows(g);
 }
 
 /* ------------------------------------------------------------------------------------------------- answer -- */
@@ -171,8 +207,11 @@ static void measure_memory(generation *g)
 static einf_status run(generation *g)
 {
     const double start_s = now_s();
-    const einf_status status = g->prompt->make_ids(g->prompt->user, &g->ids, g->err);
-    g->result->n_prompt = g->answer->n_prompt = (uint32_t)g->ids.n;
+    einf_status status = g->prompt->make_ids(g->prompt->user, &g->ids, g->err);
+    if (status == EINF_OK) status = einf__prompt_rows_init(g->m, &g->ids, &g->prompt->sights, &g->rows, g->err);
+    g->result->n_prompt = g->answer->n_prompt = (uint32_t)g->rows.n;
+    g->result->n_images = (uint32_t)g->rows.n_sights;
+    g->result->n_image_tokens = (uint32_t)g->rows.n_image_tokens;
     g->result->tokenize_s = now_s() - start_s;
     EINF_TRY(status);
     EINF_TRY(check_prompt(g));
@@ -207,6 +246,7 @@ einf_status einf__generate(einf_session *s, const einf__prompt *prompt, const ei
     g.piece = piece;
 
     const double cpu_start_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    if (prompt->sights.vision) einf__vision_retain(prompt->sights.vision);
     if (status == EINF_OK) status = einf__bill_open(s->model->rt, config, &g.bill, err);
     if (status == EINF_OK) status = run(&g);
     const double cpu_end_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
@@ -217,6 +257,8 @@ einf_status einf__generate(einf_session *s, const einf__prompt *prompt, const ei
     measure_memory(&g);
     einf__free(mem, g.piece, g.piece_bytes);
     einf__stops_deinit(&g.stops);
+    einf__prompt_rows_deinit(&g.rows);
+    if (prompt->sights.vision) einf__vision_release(prompt->sights.vision);
     einf__ids_deinit(&g.ids);
     return status;
 }
@@ -250,6 +292,41 @@ typedef struct single_prompt {
     einf__bytes text;
 } single_prompt;
 
+static einf_status lay_out_message(const single_prompt *p, const einf__template_message *user, einf__ids *out,
+                                   einf_error *err)
+{
+    const char *system = p->config->system;
+    einf__template_message messages[2];
+    uint64_t n = 0;
+    if (system)
+        messages[n++] = (einf__template_message){ .role = { "system", 6 }, .content = { system, strlen(system) } };
+    messages[n++] = *user;
+    einf__layout layout;
+    EINF_TRY(einf__layout_init(p->m, NULL, &layout, err));
+    return einf__layout_ids(&layout, messages, n, out, err); /* nothing to free: it is the file's template */
+}
+
+/* The pictures, and behind them the text, as parts of one message. */
+static einf_status lay_out_pictures(const single_prompt *p, einf__ids *out, einf_error *err)
+{
+    const einf_generate_config *c = p->config;
+    einf__memory *mem = &p->m->rt->memory;
+    const uint64_t n_parts = (uint64_t)c->n_images + 1, n_bytes = n_parts * sizeof(einf_part) + p->text.n + 1;
+    void *block;
+    EINF_TRY(einf__alloc_or_fail(mem, n_bytes, "a message with pictures", &block, err));
+    einf_part *parts = block;
+    char *text = (char *)(parts + n_parts);
+    memcpy(text, p->text.p, (size_t)p->text.n);
+    text[p->text.n] = '\0';
+    for (uint64_t i = 0; i < n_parts; i++) parts[i] = (einf_part)EINF_INIT(einf_part);
+    for (uint64_t i = 0; i < c->n_images; i++) parts[i].image = c->images[i];
+    parts[c->n_images].text = text;
+    const einf__template_message user = { .role = { "user", 4 }, .parts = parts, .n_parts = (uint32_t)n_parts };
+    const einf_status status = lay_out_message(p, &user, out, err);
+    einf__free(mem, block, (size_t)n_bytes);
+    return status;
+}
+
 static einf_status make_prompt_ids(void *user, einf__ids *out, einf_error *err)
 {
     const single_prompt *p = user;
@@ -258,15 +335,9 @@ static einf_status make_prompt_ids(void *user, einf__ids *out, einf_error *err)
         return einf__tokenize(p->m->vocab, p->text.p, p->text.n, EINF_TOK_BOS | (c->raw ? EINF_TOK_SPECIAL : 0), out,
                               err);
     if (memchr(p->text.p, '\0', p->text.n)) return einf__fail_arg(err, "prompt", "a message may not hold a NUL byte");
-    einf__template_message messages[2];
-    uint64_t n = 0;
-    if (c->system)
-        messages[n++] = (einf__template_message){ .role = { "system", 6 },
-                                                  .content = { c->system, strlen(c->system) } };
-    messages[n++] = (einf__template_message){ .role = { "user", 4 }, .content = p->text };
-    einf__layout layout;
-    EINF_TRY(einf__layout_init(p->m, NULL, &layout, err));
-    return einf__layout_ids(&layout, messages, n, out, err); /* nothing to free: it is the file's template */
+    if (c->n_images) return lay_out_pictures(p, out, err);
+    const einf__template_message message = { .role = { "user", 4 }, .content = p->text };
+    return lay_out_message(p, &message, out, err);
 }
 
 static einf_status check_structs(const einf_generate_config *config, const einf_result *result, einf_error *err)
@@ -294,11 +365,17 @@ einf_status einf_generate(einf_session *s, const char *prompt, uint64_t prompt_b
     einf_result unused = EINF_INIT(einf_result);
     EINF_TRY(einf__generate_begin(&config, &result, &unused, err));
     if (prompt_bytes) EINF__NEED(prompt, err);
+    if (config->n_images) EINF__NEED(config->images, err);
+    if (config->n_images > MAX_IMAGES)
+        return einf__fail_arg(err, "n_images", "n_images is %u, allowed are 0 to %d", config->n_images,
+                              (int)MAX_IMAGES);
     EINF_TRY(einf__session_enter(s, err));
     single_prompt p = { .m = s->model, .config = config, .text = { prompt_bytes ? prompt : "", prompt_bytes } };
     const einf__prompt made = { .make_ids = make_prompt_ids, .user = &p, .name = "the prompt",
                                 .hint = "create the session with a larger n_ctx, or shorten the prompt",
-                                .at_start = config->raw && prompt_bytes == 0 };
+                                .at_start = config->raw && prompt_bytes == 0,
+                                .sights = { .vision = config->vision, .preprocess = config->preprocess,
+                                            .images = config->images, .n_images = config->n_images } };
     einf__answer answer;
     const einf_status status = einf__generate(s, &made, config, result, &answer, err);
     einf__session_leave(s);

@@ -4,7 +4,7 @@
 #ifndef EINF_API_GENERATION_H
 #define EINF_API_GENERATION_H
 
-#include "engine/api/api_internal.h"
+#include "engine/api/prompt_rows.h"
 
 /* Where the ids of a prompt come from, and how to speak of it. */
 typedef struct einf__prompt {
@@ -13,6 +13,7 @@ typedef struct einf__prompt {
     const char *name;       /* "the prompt" */
     const char *hint;       /* what to do when it is longer than the context */
     bool at_start;          /* nothing stands before the answer */
+    einf__sights sights;    /* pictures, whose placeholders are among the ids */
 } einf__prompt;
 
 /* What became of it. */

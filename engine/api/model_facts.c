@@ -13,9 +13,9 @@ static void copy_text(char *to, size_t size, const char *p, uint64_t n)
 }
 
 /* A string of the metadata, or nothing: facts do not fail for want of a name. */
-static void copy_meta(const einf_model *m, const char *key, char *to, size_t size)
+static void copy_meta(const einf__gguf *g, const char *key, char *to, size_t size)
 {
-    const einf__gguf_kv *kv = einf__gguf_find(&m->gguf, key);
+    const einf__gguf_kv *kv = einf__gguf_find(g, key);
     einf__bytes s = { NULL, 0 };
     if (kv && kv->type == EINF__GGUF_STRING) {
         einf__cursor c = einf__gguf_strings_begin(kv);
@@ -38,8 +38,12 @@ static const char *commonest_type(const einf__gguf *g)
     return g->n_tensors ? einf__dtype_file_name(best) : "";
 }
 
-static void count_tensors(const einf__gguf *g, einf_model_info *out)
+void einf__file_facts_read(const einf__gguf *g, einf__file_facts *out)
 {
+    memset(out, 0, sizeof *out);
+    copy_meta(g, "general.architecture", out->architecture, sizeof out->architecture);
+    copy_meta(g, "general.name", out->name, sizeof out->name);
+    copy_text(out->file_type, sizeof out->file_type, commonest_type(g), 15);
     for (uint64_t i = 0; i < g->n_tensors; i++) {
         const einf__gguf_tensor *t = &g->tensors[i];
         out->weight_bytes += t->size_bytes;
@@ -56,9 +60,13 @@ einf_status einf_model_get_info(const einf_model *m, einf_model_info *out, einf_
     memset(out, 0, sizeof *out);
     out->struct_size = struct_size;
     out->loaded = m->loaded;
-    copy_meta(m, "general.architecture", out->architecture, sizeof out->architecture);
-    copy_meta(m, "general.name", out->name, sizeof out->name);
-    copy_text(out->file_type, sizeof out->file_type, commonest_type(&m->gguf), 15);
+    einf__file_facts facts;
+    einf__file_facts_read(&m->gguf, &facts);
+    memcpy(out->architecture, facts.architecture, sizeof out->architecture);
+    memcpy(out->name, facts.name, sizeof out->name);
+    memcpy(out->file_type, facts.file_type, sizeof out->file_type);
+    out->weight_bytes = facts.weight_bytes;
+    out->n_params = facts.n_params;
     if (m->vocab) copy_text(out->tokenizer, sizeof out->tokenizer, einf__vocab_describe(m->vocab), 31);
     out->has_chat_template = m->compiled_template ? 1 : m->chat_template.p ? -1 : 0;
     out->n_files = m->split.n_parts;
@@ -66,7 +74,6 @@ einf_status einf_model_get_info(const einf_model *m, einf_model_info *out, einf_
     out->file_bytes = einf__model_file_bytes(m);
     out->n_tensors = m->gguf.n_tensors;
     out->n_kv = m->gguf.n_kv;
-    count_tensors(&m->gguf, out);
     if (m->vocab) out->n_vocab = einf__vocab_n_tokens(m->vocab);
     if (!(m->loaded & EINF_LOAD_WEIGHTS)) return EINF_OK;
 

@@ -7,15 +7,6 @@
 
 #include "engine/api/bill.h"
 
-/* Where the bytes come from: exactly one of path, data, fd. */
-typedef struct origin {
-    const char *path;
-    const void *data;
-    uint64_t size_bytes;
-    int fd;
-    uint64_t offset_bytes, length_bytes;
-} origin;
-
 static void close_parts(einf_model *m)
 {
     einf__memory *mem = &m->rt->memory;
@@ -29,12 +20,12 @@ static void close_parts(einf_model *m)
     einf__free(mem, m, sizeof *m);
 }
 
-static einf_status open_source(einf_model *m, const origin *o, const einf__source_options *options, einf_error *err)
+einf_status einf__origin_open(einf__memory *mem, const einf__origin *o, const einf__source_options *options,
+                              einf__source *out, einf_error *err)
 {
-    einf__memory *mem = &m->rt->memory;
-    if (o->path) return einf__source_open_path(mem, o->path, options, &m->source, err);
-    if (o->data) return einf__source_open_memory(o->data, o->size_bytes, &m->source, err);
-    return einf__source_open_fd(mem, o->fd, o->offset_bytes, o->length_bytes, options, &m->source, err);
+    if (o->path) return einf__source_open_path(mem, o->path, options, out, err);
+    if (o->data) return einf__source_open_memory(o->data, o->size_bytes, out, err);
+    return einf__source_open_fd(mem, o->fd, o->offset_bytes, o->length_bytes, options, out, err);
 }
 
 uint64_t einf__model_file_bytes(const einf_model *m) { return m->source.size_bytes + m->split.others_bytes; }
@@ -105,18 +96,30 @@ static einf_status load_weights(einf_model *m, const einf_model_config *c, einf_
     return c->check_tensors ? einf__weights_check_values(&m->gguf, kernels, c->cancel, err) : EINF_OK;
 }
 
+/* The other half of a model that sees is a common mistake. */
+static einf_status check_kind(const einf_model *m, einf_error *err)
+{
+    const uint32_t needs_model = EINF_LOAD_VOCAB | EINF_LOAD_WEIGHTS;
+    einf__file_facts facts;
+    einf__file_facts_read(&m->gguf, &facts);
+    if (!(m->loaded & needs_model) || strcmp(facts.architecture, "clip") != 0) return EINF_OK;
+    return einf__fail(err, EINF_E_UNSUPPORTED, EINF_NO_OFFSET, "general.architecture",
+                      "open it with einf_vision_open (--mmproj), beside the language model that it belongs to",
+                      "the file is a vision encoder (architecture clip), not a language model");
+}
+
 static einf_status check_cancel(const einf_model_config *c, einf_error *err)
 {
     if (!einf__is_cancelled(c->cancel)) return EINF_OK;
     return einf__fail(err, EINF_E_CANCELLED, EINF_NO_OFFSET, NULL, NULL, "cancelled while opening the model");
 }
 
-static einf_status open_files(einf_model *m, const origin *o, const einf_model_config *c, einf_error *err)
+static einf_status open_files(einf_model *m, const einf__origin *o, const einf_model_config *c, einf_error *err)
 {
     const einf__source_options options = { .mode = c->mode, .cancel = c->cancel, .progress = c->progress,
                                            .progress_user = c->progress_user,
                                            .total_bytes = o->path ? einf__split_total_bytes(o->path) : 0 };
-    EINF_TRY(open_source(m, o, &options, err));
+    EINF_TRY(einf__origin_open(&m->rt->memory, o, &options, &m->source, err));
     if (m->source.huge_refused)
         einf__log(m->rt, EINF_LOG_WARNING, "the system gives no huge pages; the model is read into small ones");
     EINF_TRY(check_cancel(c, err));
@@ -124,11 +127,12 @@ static einf_status open_files(einf_model *m, const origin *o, const einf_model_c
     return einf__split_open(&m->rt->memory, o->path, &options, &m->gguf, &m->split, err);
 }
 
-static einf_status open_all(einf_model *m, const origin *o, const einf_model_config *c, einf_error *err)
+static einf_status open_all(einf_model *m, const einf__origin *o, const einf_model_config *c, einf_error *err)
 {
     EINF_TRY(check_cancel(c, err));
     EINF_TRY(open_files(m, o, c, err));
     EINF_TRY(check_cancel(c, err));
+    EINF_TRY(check_kind(m, err));
     if (m->loaded & EINF_LOAD_VOCAB) EINF_TRY(load_vocab(m, c, err));
     EINF_TRY(check_cancel(c, err));
     if (m->loaded & EINF_LOAD_WEIGHTS) EINF_TRY(load_weights(m, c, err));
@@ -138,20 +142,23 @@ static einf_status open_all(einf_model *m, const origin *o, const einf_model_con
     return EINF_OK;
 }
 
+einf_status einf__check_mode(int32_t mode, einf_error *err)
+{
+    if (mode >= EINF_MODE_MAP && mode <= EINF_MODE_HUGE) return EINF_OK;
+    return einf__fail_arg(err, "mode", "mode is %d, expected EINF_MODE_MAP, EINF_MODE_READ or EINF_MODE_HUGE", mode);
+}
+
 static einf_status check_model_config(const einf_model_config *config, einf_error *err)
 {
     EINF__NEED_STRUCT(config, einf_model_config, err);
     const uint32_t all = EINF_LOAD_HEADER | EINF_LOAD_VOCAB | EINF_LOAD_WEIGHTS;
     if (config->load & ~all)
         return einf__fail_arg(err, "load", "load is 0x%x, known bits are 0x%x", config->load, all);
-    if (config->mode < EINF_MODE_MAP || config->mode > EINF_MODE_HUGE)
-        return einf__fail_arg(err, "mode", "mode is %d, expected EINF_MODE_MAP, EINF_MODE_READ or EINF_MODE_HUGE",
-                              config->mode);
-    return EINF_OK;
+    return einf__check_mode(config->mode, err);
 }
 
-static einf_status open_model(einf_runtime *rt, const origin *o, const einf_model_config *config, einf_model **out,
-                              einf_error *err)
+static einf_status open_model(einf_runtime *rt, const einf__origin *o, const einf_model_config *config,
+                              einf_model **out, einf_error *err)
 {
     EINF__NEED(rt, err);
     EINF__NEED(out, err);
@@ -171,14 +178,14 @@ static einf_status open_model(einf_runtime *rt, const origin *o, const einf_mode
     m->mode = config->mode;
     m->loaded = EINF_LOAD_HEADER | (config->load ? config->load : EINF_LOAD_VOCAB | EINF_LOAD_WEIGHTS);
     atomic_init(&m->n_sessions, 0);
-    atomic_fetch_add(&rt->n_models, 1); /* from here on, so that no callback can destroy the runtime */
+    atomic_fetch_add(&rt->n_handles, 1); /* from here on, so that no callback can destroy the runtime */
 
     const einf__phase phase = einf__phase_begin(rt, EINF_PHASE_LOAD, 0, 0);
     const einf_status status = open_all(m, o, config, err);
     einf__phase_end(&phase, einf__model_file_bytes(m), status, NULL);
     if (status != EINF_OK) {
         close_parts(m);
-        atomic_fetch_sub(&rt->n_models, 1);
+        atomic_fetch_sub(&rt->n_handles, 1);
         return status;
     }
     *out = m;
@@ -190,7 +197,7 @@ einf_status einf_model_open(einf_runtime *rt, const char *path, const einf_model
 {
     EINF__BEGIN(err);
     EINF__NEED(path, err);
-    return open_model(rt, &(origin){ .path = path }, config, out, err);
+    return open_model(rt, &(einf__origin){ .path = path }, config, out, err);
 }
 
 einf_status einf_model_open_fd(einf_runtime *rt, int32_t fd, uint64_t offset_bytes, uint64_t length_bytes,
@@ -198,7 +205,7 @@ einf_status einf_model_open_fd(einf_runtime *rt, int32_t fd, uint64_t offset_byt
 {
     EINF__BEGIN(err);
     if (fd < 0) return einf__fail_arg(err, "fd", "fd is %d", fd);
-    const origin o = { .fd = fd, .offset_bytes = offset_bytes, .length_bytes = length_bytes };
+    const einf__origin o = { .fd = fd, .offset_bytes = offset_bytes, .length_bytes = length_bytes };
     return open_model(rt, &o, config, out, err);
 }
 
@@ -207,7 +214,7 @@ einf_status einf_model_open_memory(einf_runtime *rt, const void *data, uint64_t 
 {
     EINF__BEGIN(err);
     EINF__NEED(data, err);
-    return open_model(rt, &(origin){ .data = data, .size_bytes = size_bytes }, config, out, err);
+    return open_model(rt, &(einf__origin){ .data = data, .size_bytes = size_bytes }, config, out, err);
 }
 
 einf_status einf_model_close(einf_model **m, einf_error *err)
@@ -220,7 +227,7 @@ einf_status einf_model_close(einf_model **m, einf_error *err)
                           "the model still has %d sessions", n_sessions);
     einf_runtime *rt = (*m)->rt;
     close_parts(*m);
-    atomic_fetch_sub(&rt->n_models, 1);
+    atomic_fetch_sub(&rt->n_handles, 1);
     *m = NULL;
     return EINF_OK;
 }

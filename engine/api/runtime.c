@@ -116,7 +116,7 @@ einf_status einf_runtime_create(const einf_runtime_config *config, einf_runtime 
     if (config->trace) rt->trace = *config->trace;
     rt->profiler = config->profiler;
     rt->pid = getpid();
-    atomic_init(&rt->n_models, 0);
+    atomic_init(&rt->n_handles, 0);
     atomic_init(&rt->n_threads_decode, 0);
     einf__kernels_init(&rt->kernels, rt->cpu_used, config->gemm);
 
@@ -139,10 +139,10 @@ einf_status einf_runtime_destroy(einf_runtime **rt, einf_error *err)
     if (!rt || !*rt) return EINF_OK;
     einf_runtime *r = *rt;
     EINF_TRY(einf__check_process(r, err));
-    const int n_models = atomic_load(&r->n_models);
-    if (n_models > 0)
-        return einf__fail(err, EINF_E_STATE, EINF_NO_OFFSET, "rt", "close the models first",
-                          "the runtime still has %d open models", n_models);
+    const int n_handles = atomic_load(&r->n_handles);
+    if (n_handles > 0)
+        return einf__fail(err, EINF_E_STATE, EINF_NO_OFFSET, "rt", "close them first",
+                          "the runtime still has %d open models, encoders or pictures", n_handles);
     einf__pool_destroy(&r->pool);
     const einf_allocator allocator = r->memory.allocator;
     allocator.free(allocator.user, r, sizeof *r);

@@ -85,11 +85,9 @@ einf_status einf_session_plan(const einf_model *m, const einf_session_config *co
     out->private_bytes = out->weights_private_bytes + out->vocab_bytes + out->model_bytes + out->kv_bytes +
                          out->scratch_bytes + out->stack_bytes;
 
-    const uint64_t limit = m->rt->memory.limit_bytes;
-    const uint64_t used = atomic_load(&m->rt->memory.used_bytes);
-    const uint64_t free_bytes = limit > used ? limit - used : 0;
+    const uint64_t free_bytes = einf__memory_free_bytes(&m->rt->memory);
     out->n_ctx_fits = p.n_ctx;
-    out->float_sum = p.f16_sums && m->rt->kernels.fast_halves ? EINF_FLOAT_SUM_F16 : EINF_FLOAT_SUM_F32;
+    out->float_sum = (int32_t)einf__float_sum_of(&m->rt->kernels, p.float_sum);
     if (count.used_bytes <= free_bytes) return EINF_OK;
     out->n_ctx_fits = largest_ctx(m, &p, free_bytes);
     return einf__fail(err, EINF_E_LIMIT, EINF_NO_OFFSET, "ram_limit_bytes",
@@ -146,8 +144,11 @@ einf_status einf_session_create(einf_model *m, const einf_session_config *config
                   "n_ctx %u is more than the %u the model was trained with; answers may degrade", p.n_ctx,
                   m->config.n_ctx_train);
     if (config && config->float_sum != plan.float_sum)
-        einf__log(m->rt, EINF_LOG_WARNING, "float_sum F16: sums are F32 all the same, %s",
-                  p.f16_sums ? "this CPU has no arithmetic on halves that is used" : "as the rest of the config wants");
+        einf__log(m->rt, EINF_LOG_WARNING, "float_sum %s: sums are F32 all the same, %s",
+                  einf__float_sum_name(config->float_sum),
+                  p.float_sum == EINF__SUM_F32   ? "as the rest of the config wants"
+                  : p.float_sum == EINF__SUM_F16 ? "this CPU has no arithmetic on halves that is used"
+                                                 : "this CPU has no products of 16-bit integers that are used");
     *out = s;
     return EINF_OK;
 }

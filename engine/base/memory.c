@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * memory.c - counting and limiting what the host's allocator is asked for.
+ * memory.c - counting and limiting what the host's allocator is asked for; and asking for spare memory back first.
  */
 #include "engine/base/memory.h"
 
@@ -31,10 +31,59 @@ void einf__memory_init(einf__memory *m, const einf_allocator *allocator, uint64_
     m->limit_bytes = limit_bytes ? limit_bytes : UINT64_MAX;
     atomic_init(&m->used_bytes, 0);
     atomic_init(&m->peak_bytes, 0);
+    atomic_init(&m->spare_bytes, 0);
+    atomic_flag_clear(&m->reclaiming);
+    m->reclaimers = NULL;
 }
 
+/* ---------------------------------------------------------------------------------------------- reclaiming -- */
+
+/* Held for as long as it takes to free some blocks. */
+static void lock_reclaimers(einf__memory *m)
+{
+    while (atomic_flag_test_and_set_explicit(&m->reclaiming, memory_order_acquire)) {}
+}
+
+static void unlock_reclaimers(einf__memory *m) { atomic_flag_clear_explicit(&m->reclaiming, memory_order_release); }
+
+void einf__memory_add_reclaimer(einf__memory *m, einf__reclaimer *r)
+{
+    lock_reclaimers(m);
+    r->next = m->reclaimers;
+    m->reclaimers = r;
+    unlock_reclaimers(m);
+}
+
+void einf__memory_remove_reclaimer(einf__memory *m, einf__reclaimer *r)
+{
+    lock_reclaimers(m);
+    einf__reclaimer **at = &m->reclaimers;
+    while (*at && *at != r) at = &(*at)->next;
+    if (*at) *at = r->next;
+    unlock_reclaimers(m);
+}
+
+/* False when there is nothing to be had. */
+static bool reclaim(einf__memory *m)
+{
+    if (atomic_load(&m->spare_bytes) == 0) return false;
+    lock_reclaimers(m);
+    for (einf__reclaimer *r = m->reclaimers; r; r = r->next) r->reclaim(r->user);
+    unlock_reclaimers(m);
+    return true;
+}
+
+uint64_t einf__memory_free_bytes(const einf__memory *m)
+{
+    const uint64_t used = atomic_load(&m->used_bytes), spare = atomic_load(&m->spare_bytes);
+    const uint64_t kept = used > spare ? used - spare : 0; /* two numbers that others change meanwhile */
+    return m->limit_bytes > kept ? m->limit_bytes - kept : 0;
+}
+
+/* ---------------------------------------------------------------------------------------------- allocating -- */
+
 /* Count size_bytes in, unless the ceiling is in the way. */
-static bool reserve(einf__memory *m, uint64_t size_bytes)
+static bool try_reserve(einf__memory *m, uint64_t size_bytes)
 {
     uint64_t used = atomic_load_explicit(&m->used_bytes, memory_order_relaxed);
     do {
@@ -46,13 +95,21 @@ static bool reserve(einf__memory *m, uint64_t size_bytes)
     return true;
 }
 
-void *einf__alloc(einf__memory *m, size_t size_bytes)
+static bool reserve(einf__memory *m, uint64_t size_bytes)
 {
-    if (!reserve(m, size_bytes)) return NULL;
+    return try_reserve(m, size_bytes) || (reclaim(m) && try_reserve(m, size_bytes));
+}
+
+/* Of bytes that are reserved. */
+static void *take(einf__memory *m, size_t size_bytes)
+{
     void *p = m->allocator.alloc(m->allocator.user, size_bytes, BLOCK_ALIGN);
+    if (!p && reclaim(m)) p = m->allocator.alloc(m->allocator.user, size_bytes, BLOCK_ALIGN);
     if (!p) atomic_fetch_sub(&m->used_bytes, size_bytes);
     return p;
 }
+
+void *einf__alloc(einf__memory *m, size_t size_bytes) { return reserve(m, size_bytes) ? take(m, size_bytes) : NULL; }
 
 void *einf__alloc_zero(einf__memory *m, size_t size_bytes)
 {
@@ -81,10 +138,9 @@ void einf__memory_unreserve(einf__memory *m, uint64_t size_bytes) { atomic_fetch
 einf_status einf__alloc_or_fail(einf__memory *m, uint64_t size_bytes, const char *what, void **out, einf_error *err)
 {
     *out = NULL;
-    const uint64_t used = atomic_load(&m->used_bytes);
-    if (size_bytes > m->limit_bytes || used > m->limit_bytes - size_bytes)
-        return fail_limit(m, size_bytes, used, what, err);
-    if (size_bytes <= SIZE_MAX) *out = einf__alloc(m, (size_t)size_bytes);
+    if (size_bytes > SIZE_MAX) return einf__fail_nomem(err, size_bytes, what);
+    EINF_TRY(einf__memory_reserve(m, size_bytes, what, err));
+    *out = take(m, (size_t)size_bytes);
     return *out ? EINF_OK : einf__fail_nomem(err, size_bytes, what);
 }
 

@@ -13,15 +13,32 @@
 
 #include "engine/base/status.h"
 
+/* Something that holds memory it can do without, and is asked for it before an allocation fails: on whichever thread
+ * allocates. It may free nothing, and must not wait for anyone. */
+typedef struct einf__reclaimer {
+    void (*reclaim)(void *user);
+    void *user;
+    struct einf__reclaimer *next;
+} einf__reclaimer;
+
 typedef struct einf__memory {
     einf_allocator allocator;
     uint64_t limit_bytes; /* UINT64_MAX: none */
     _Atomic uint64_t used_bytes;
     _Atomic uint64_t peak_bytes;
+    _Atomic uint64_t spare_bytes; /* of used_bytes: what reclaimers hold, kept up by them */
+    atomic_flag reclaiming;       /* guards the list, and is held while its members are asked */
+    einf__reclaimer *reclaimers;
 } einf__memory;
 
 /** allocator NULL: the C library's. limit 0: none. */
 void einf__memory_init(einf__memory *m, const einf_allocator *allocator, uint64_t limit_bytes);
+
+/** r stays the caller's, and where it is, until it is removed. */
+void einf__memory_add_reclaimer(einf__memory *m, einf__reclaimer *r);
+void einf__memory_remove_reclaimer(einf__memory *m, einf__reclaimer *r);
+/** Bytes under the ceiling that are free, or would be on demand. */
+uint64_t einf__memory_free_bytes(const einf__memory *m);
 
 /** size_bytes > 0, not cleared. NULL when the allocator fails or the ceiling would be passed. */
 void *einf__alloc(einf__memory *m, size_t size_bytes);

@@ -94,7 +94,7 @@ static void attention_block(const einf__forward *f, uint32_t i_layer, const einf
     einf__rope(f->compute, neox, b->k, n, l->n_head_kv, c->k_dim, rope->cos, rope->sin, n_pairs);
 
     /* each row looks at the rows before it and at itself */
-    einf__kv_store(f->compute->kernels, kv, rows->first, n, b->k, b->v);
+    einf__kv_store(f->compute, kv, rows->first, n, b->k, b->v);
     const einf__attention_job job = { .out = b->attended, .q = b->q, .kv = kv, .n_cols = n, .first = rows->first,
                                       .window = l->window, .n_head = (int32_t)l->n_head, .scale = c->attn_scale,
                                       .softcap = c->attn_softcap };

@@ -18,11 +18,6 @@ typedef struct einf__kv_cache {
 /** Carve room for n_ctx rows. type: EINF__F16, EINF__F32, or EINF__Q8_0 where k_dim and v_dim are multiples of 32. */
 void einf__kv_lay_out(einf__arena *a, const einf__config *c, uint32_t n_ctx, einf__dtype type, einf__kv_cache *out);
 
-/** Store rows [first, first + n) of one layer, rounding to the cache's type.
- *  k: [n, n_head_kv * k_dim], v: [n, n_head_kv * v_dim]. */
-void einf__kv_store(const einf__kernels *kernels, const einf__kv_view *kv, int64_t first, int64_t n, const float *k,
-                    const float *v);
-
 /* Rows [0, n) of one KV head, keys or values, are one run of n * row_bytes bytes: what a saved session is made of. */
 typedef struct einf__kv_run {
     void *rows;

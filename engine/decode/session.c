@@ -52,15 +52,16 @@ einf_status einf__session_params_resolve(const einf_session_config *config, cons
         return einf__fail_arg(err, "deterministic", "deterministic is %d, expected 0 or 1", c.deterministic);
     if (c.deterministic && c.force_path >= EINF__PATH_PANELS)
         return einf__fail_arg(err, "force_path", "force_path %d and deterministic exclude each other", c.force_path);
-    if (c.float_sum < EINF_FLOAT_SUM_F32 || c.float_sum > EINF_FLOAT_SUM_F16)
-        return einf__fail_arg(err, "float_sum", "float_sum is %d, expected EINF_FLOAT_SUM_F32 or EINF_FLOAT_SUM_F16",
+    if (c.float_sum < EINF_FLOAT_SUM_F32 || c.float_sum > EINF_FLOAT_SUM_I16)
+        return einf__fail_arg(err, "float_sum", "float_sum is %d, expected EINF_FLOAT_SUM_F32, _F16 or _I16",
                               c.float_sum);
     if (c.n_checkpoints > MAX_CHECKPOINTS)
         return einf__fail_arg(err, "n_checkpoints", "n_checkpoints is %u, at most %d is possible", c.n_checkpoints,
                               (int)MAX_CHECKPOINTS);
 
-    einf__dtype kv_type;
+    einf__dtype kv_type = EINF__F16;
     EINF_TRY(resolve_kv_type(&c, model, &kv_type, err));
+    const bool plain = !c.exact && !c.deterministic && c.force_path != EINF__PATH_ROWS;
     const uint32_t n_ctx = c.n_ctx ? c.n_ctx : min_u32(DEFAULT_CTX, model->n_ctx_train);
     *out = (einf__session_params){
         .n_ctx = n_ctx,
@@ -69,8 +70,7 @@ einf_status einf__session_params_resolve(const einf_session_config *config, cons
         .kv_type = kv_type,
         .exact = c.exact != 0,
         .deterministic = c.deterministic != 0,
-        .f16_sums = c.float_sum == EINF_FLOAT_SUM_F16 && !c.exact && !c.deterministic &&
-                    c.force_path != EINF__PATH_ROWS,
+        .float_sum = plain ? (einf__float_sum)c.float_sum : EINF__SUM_F32,
         /* panels sum in another order than rows, and AUTO goes by the number of columns */
         .path = c.deterministic ? EINF__PATH_ROWS : (einf__path)c.force_path,
         .n_threads = n_threads,
@@ -105,7 +105,7 @@ void einf__session_lay_out(einf__arena *a, const einf__kernels *kernels, const e
     bytes->kv = a->used_bytes - start;
 
     out->compute = (einf__compute){ .kernels = kernels, .path = p->path, .exact = p->exact,
-                                    .f16_sums = p->f16_sums && kernels->fast_halves };
+                                    .float_sum = einf__float_sum_of(kernels, p->float_sum) };
     einf__compute_lay_out(a, &out->compute, p->n_threads, p->n_batch, (int64_t)widest(c));
     einf__attention_lay_out(a, &out->compute, p->n_threads, most_heads(c), c->k_dim, c->v_dim);
     const einf__acts_room room = einf__acts_room_of(&out->compute, p->n_batch);
@@ -153,6 +153,9 @@ static einf_status check_rows(const einf__timeline *t, const einf_batch *b, einf
         if (!isfinite(b->rows[i]))
             return einf__fail_arg(err, "rows", "element %llu of row %llu is not a finite number",
                                   (unsigned long long)(i % b->row_width), (unsigned long long)(i / b->row_width));
+    for (uint32_t i = 0; b->row_keys && i < b->n; i++)
+        if (b->row_keys[i] >= -1)
+            return einf__fail_arg(err, "row_keys", "the key of row %u is %d, expected less than -1", i, b->row_keys[i]);
     return EINF_OK;
 }
 
@@ -186,6 +189,7 @@ static einf_status check_batch(const einf__timeline *t, const einf_batch *b, ein
 {
     if (b->n == 0) return einf__fail_arg(err, "n", "nothing to append");
     if (!b->ids == !b->rows) return einf__fail_arg(err, "ids", "exactly one of ids and rows must be given");
+    if (b->ids && b->row_keys) return einf__fail_arg(err, "row_keys", "row_keys are given for ids, which need none");
     const uint32_t n_free = t->params.n_ctx - t->n_past;
     if (b->n > n_free)
         return einf__fail(err, EINF_E_CTX_FULL, EINF_NO_OFFSET, "n_ctx",
@@ -196,17 +200,23 @@ static einf_status check_batch(const einf__timeline *t, const einf_batch *b, ein
     return check_logit_rows(b, err);
 }
 
+int32_t einf__session_next_position(const einf__timeline *t, uint32_t row)
+{
+    int32_t next = 0;
+    for (int j = 0; row > 0 && j < 4; j++)
+        if (t->positions[row - 1][j] >= next) next = t->positions[row - 1][j] + 1;
+    return next;
+}
+
 /* Write ids and positions of the whole batch onto the timeline, above n_past. */
 static einf_status note_rows(einf__timeline *t, const einf_batch *b, einf_error *err)
 {
-    int32_t next = 0;
-    for (int j = 0; t->n_past && j < 4; j++)
-        if (t->positions[t->n_past - 1][j] >= next) next = t->positions[t->n_past - 1][j] + 1;
+    const int32_t next = einf__session_next_position(t, t->n_past);
     if (!b->positions && next > EINF__MAX_POSITION - (int32_t)b->n)
         return einf__fail_arg(err, "positions", "positions would pass %d", (int)EINF__MAX_POSITION);
     for (uint32_t i = 0; i < b->n; i++) {
         const uint32_t at = t->n_past + i;
-        t->ids[at] = b->ids ? b->ids[i] : -1;
+        t->ids[at] = b->ids ? b->ids[i] : b->row_keys ? b->row_keys[i] : -1;
         for (int j = 0; j < 4; j++) t->positions[at][j] = b->positions ? b->positions[i][j] : next + (int32_t)i;
     }
     return EINF_OK;
@@ -339,11 +349,14 @@ einf_status einf__session_release(einf__timeline *t, int32_t mark, einf_error *e
     return EINF_OK;
 }
 
-/* Text positions are 0, 1, 2, ...; a row whose position was given otherwise is no match for a plain id. */
-static bool is_plain(const einf__timeline *t, uint32_t row)
+/* Does a row match? A key stands for a row and where it lies in its picture. The position of text is the next one: a
+ * row whose position was given otherwise is no match for a plain id. */
+static bool matches(const einf__timeline *t, uint32_t row, int32_t id)
 {
-    for (int j = 0; j < 4; j++)
-        if (t->positions[row][j] != (int32_t)row) return false;
+    if (id == -1 || t->ids[row] != id) return false;
+    const int32_t next = einf__session_next_position(t, row);
+    for (int j = 0; id >= 0 && j < 4; j++)
+        if (t->positions[row][j] != next) return false;
     return true;
 }
 
@@ -351,7 +364,7 @@ einf_status einf__session_reuse_prefix(einf__timeline *t, const int32_t *ids, ui
                                        einf_error *err)
 {
     uint32_t same = 0;
-    while (same + 1 < n && same < t->n_past && t->ids[same] == ids[same] && is_plain(t, same)) same++;
+    while (same + 1 < n && same < t->n_past && matches(t, same, ids[same])) same++;
     *n_reused = same;
     return einf__session_rewind(t, same, err);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * session.h - one mutable timeline over a shared model: rows appended, logits read, rows forgotten.
  *
- * Invariant: rows [0, n_past) are stored in the cache, with their ids (-1: an embedding row) and positions; whatever
- * lies above n_past is garbage. So forgetting is setting n_past, and a failed append is undone by it.
+ * Invariant: rows [0, n_past) are stored in the cache, with their ids (of an embedding row its key, below -1, or -1 for
+ * none) and positions; whatever lies above n_past is garbage. So forgetting is setting n_past, and a failed append is
+ * undone by it.
  * Everything lives in one block that the owner carved; no function here allocates.
  */
 #ifndef EINF_DECODE_SESSION_H
@@ -20,7 +21,7 @@ typedef struct einf__session_params {
     uint32_t n_ctx, n_batch, n_checkpoints;
     einf__dtype kv_type;
     bool exact, deterministic;
-    bool f16_sums; /* asked for, and nothing else in the config excludes them; a CPU may */
+    einf__float_sum float_sum; /* asked for, and nothing else in the config excludes it; a CPU may */
     einf__path path;
     int32_t n_threads;
 } einf__session_params;
@@ -68,6 +69,9 @@ einf_status einf__session_release(einf__timeline *t, int32_t mark, einf_error *e
 einf_status einf__session_reuse_prefix(einf__timeline *t, const int32_t *ids, uint32_t n, uint32_t *n_reused,
                                        einf_error *err);
 einf_status einf__session_sample(einf__timeline *t, int32_t *id, einf_error *err);
+
+/** Where text goes on behind `row` rows: at the largest position of the last of them + 1 (arXiv 2409.12191, 2.1). */
+int32_t einf__session_next_position(const einf__timeline *t, uint32_t row);
 
 /** Say that the cache now holds n_past rows, with their ids and positions, of another past: checkpoints are dropped. */
 void einf__session_replaced(einf__timeline *t, uint32_t n_past, bool has_logits);

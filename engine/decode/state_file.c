@@ -242,7 +242,7 @@ static einf_status check_rows(const einf__state_header *h, einf__state_in *in, e
     for (uint32_t i = 0; i < h->n_past; i++) {
         int32_t id;
         EINF_TRY(einf__state_in_get(in, &id, sizeof id, err));
-        if (id < -1 || (id >= 0 && (uint32_t)id >= h->n_vocab))
+        if (id >= 0 && (uint32_t)id >= h->n_vocab)
             return einf__fail(err, EINF_E_FORMAT, sizeof *h + (uint64_t)i * sizeof id, "ids", damaged,
                               "the id of row %u is %d, no token of a vocabulary of %u", i, id, h->n_vocab);
     }

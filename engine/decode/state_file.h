@@ -3,7 +3,7 @@
  *
  * Little-endian. The header, then for the n_past rows of the timeline:
  *
- *   ids        i32 [n_past], -1 for a row that came from an embedding
+ *   ids        i32 [n_past], negative for a row that came from an embedding: its key, or -1
  *   positions  i32 [n_past, 4]
  *   cache      for each layer, for each KV head: keys [n_past, row], then values [n_past, row], rows as in the cache
  *   logits     f32 [n_vocab] of the last row, when has_logits

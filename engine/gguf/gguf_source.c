@@ -37,7 +37,7 @@ static einf_status check_regular(const struct stat *st, const char *where, const
                        : S_ISSOCK(st->st_mode) ? "a socket"
                                                : "no file";
     return einf__fail(err, EINF_E_FORMAT, EINF_NO_OFFSET, where,
-                      S_ISDIR(st->st_mode) ? "give the path of the .gguf file in it" : "copy the model to a file first",
+                      S_ISDIR(st->st_mode) ? "give the path of a file in it" : "copy what it gives to a file first",
                       "not a regular file but %s%s%s", kind, path ? ": " : "", path ? path : "");
 }
 
@@ -191,6 +191,14 @@ static einf_status check_mode(const einf__source_options *o, einf_error *err)
     return einf__fail_arg(err, "mode", "mode is %d, known are 0 (map), 1 (read) and 2 (huge)", (int)o->mode);
 }
 
+static einf_status check_size(uint64_t size_bytes, const einf__source_options *o, einf_error *err)
+{
+    if (o->max_bytes == 0 || size_bytes <= o->max_bytes) return EINF_OK;
+    return einf__fail(err, EINF_E_LIMIT, EINF_NO_OFFSET, "max_file_bytes", "raise the limit if the file is trusted",
+                      "the file has %llu bytes, allowed are %llu", (unsigned long long)size_bytes,
+                      (unsigned long long)o->max_bytes);
+}
+
 static einf_status open_part(einf__memory *mem, int fd, uint64_t offset_bytes, uint64_t length_bytes, const char *where,
                              const char *path, const einf__source_options *o, einf__source *out, einf_error *err)
 {
@@ -199,6 +207,7 @@ static einf_status open_part(einf__memory *mem, int fd, uint64_t offset_bytes, u
     if (fstat(fd, &st) != 0) return einf__fail_system(err, EINF_NO_OFFSET, where, "examine the file", errno, path);
     EINF_TRY(check_regular(&st, where, path, err));
     EINF_TRY(find_part(&st, offset_bytes, length_bytes, &size_bytes, err));
+    EINF_TRY(check_size(size_bytes, o, err));
     if (einf__is_cancelled(o->cancel)) return fail_cancelled(err, 0, size_bytes);
     if (o->mode == EINF_MODE_READ) return read_part(mem, fd, offset_bytes, size_bytes, o, out, err);
     if (o->mode == EINF_MODE_HUGE) return read_part_huge(mem, fd, offset_bytes, size_bytes, o, out, err);

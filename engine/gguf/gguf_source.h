@@ -33,11 +33,12 @@ typedef struct einf__source_options {
     void *progress_user;
     uint64_t before_bytes;  /* of the parts read before this one, */
     uint64_t total_bytes;   /* and of all: what progress is told. 0: of this file alone */
+    uint64_t max_bytes;     /* larger files are refused before a byte is read; 0: none */
 } einf__source_options;
 
 /** Map or read a whole file. EINF_E_IO: cannot be opened or read, with the system's reason; EINF_E_FORMAT: no regular
- *  file or empty; EINF_E_LIMIT: mode=read or huge and larger than the ceiling (refused before a byte is read);
- *  EINF_E_NOMEM: also when there is no address space to map it; EINF_E_CANCELLED. */
+ *  file or empty; EINF_E_LIMIT: mode=read or huge and larger than the ceiling, or any and larger than max_bytes
+ *  (refused before a byte is read); EINF_E_NOMEM: also when there is no address space to map it; EINF_E_CANCELLED. */
 einf_status einf__source_open_path(einf__memory *mem, const char *path, const einf__source_options *o,
                                    einf__source *out, einf_error *err);
 /** length_bytes 0: to the end of the file. Uses pread and mmap alone; fd keeps its position and may be closed after.

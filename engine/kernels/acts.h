@@ -10,9 +10,9 @@
 #include "engine/kernels/verbs.h"
 
 /* Columns of one width in up to four forms, packed by the width they have now: f32, int8 by columns (what row dots
- * read), int8 by tiles (what strips meet) and halves. The f32 form has its memory whichever is filled: columns are
- * prepared as f32 before they become another, and a linear_glu accumulates there. The others have room for as many
- * columns as ever ask for them. */
+ * read), int8 by tiles (what strips meet) and numbers in 16 bits (narrow.h). The f32 form has its memory whichever is
+ * filled: columns are prepared as f32 before they become another, and a linear_glu accumulates there. The others have
+ * room for as many columns as ever ask for them. */
 struct einf__acts {
     float *f32;            /* [n_cols, width] */
     int8_t *q;             /* [n_cols, width] */
@@ -22,8 +22,8 @@ struct einf__acts {
     float *tile_d;         /* and so it does here, where a column is width / group long */
     int32_t *tile_start;
     float *tile_dsum;
-    uint16_t *half;        /* [n_cols, einf__half_stride(width)] */
-    float *half_scale;     /* [n_cols, einf__half_groups(width)] */
+    uint16_t *narrow;      /* [n_cols, einf__narrow_stride(width)]: halves, or int16_t */
+    float *narrow_scale;   /* [n_cols, einf__narrow_groups(width)] */
     einf__acts_room room;
     int64_t width, n_cols; /* of what is in the buffer now */
     unsigned forms;        /* EINF__ACTS_*: which of them are filled */
@@ -35,7 +35,9 @@ enum {
     EINF__ACTS_TILES_64 = 8,
     EINF__ACTS_TILES_128 = 16,
     EINF__ACTS_TILES = EINF__ACTS_TILES_32 | EINF__ACTS_TILES_64 | EINF__ACTS_TILES_128,
-    EINF__ACTS_F16 = 32
+    EINF__ACTS_F16 = 32, /* numbers in 16 bits; a buffer holds at most one kind */
+    EINF__ACTS_I16 = 64,
+    EINF__ACTS_NARROW = EINF__ACTS_F16 | EINF__ACTS_I16
 };
 
 /** Group size of the tiles among the forms; 0: there are none. */
@@ -46,17 +48,20 @@ static inline int32_t einf__tiles_group(unsigned forms)
     return forms & EINF__ACTS_TILES_32 ? 32 : 0;
 }
 
-/** The elements that become int8 or halves together: what is quantised begins at a multiple of them. */
+/** The elements that become int8 or numbers in 16 bits together: what is quantised begins at a multiple of them. */
 static inline int64_t einf__forms_unit(unsigned forms)
 {
-    const int64_t tiles = einf__tiles_group(forms), unit = forms & EINF__ACTS_F16 ? EINF__F16_GROUP : 32;
+    const int64_t tiles = einf__tiles_group(forms), unit = forms & EINF__ACTS_NARROW ? EINF__NARROW_GROUP : 32;
     return tiles > unit ? tiles : unit;
 }
 
-/** Columns of halves are a cache line farther apart than they are long: eight are read side by side, and where their
+/** Columns in 16 bits are a cache line farther apart than they are long: eight are read side by side, and where their
  *  distance was a power of two they would share the few places that an L1 has for such addresses. */
-static inline int64_t einf__half_stride(int64_t width) { return width + 32; }
-static inline int64_t einf__half_groups(int64_t width) { return (width + EINF__F16_GROUP - 1) / EINF__F16_GROUP; }
+static inline int64_t einf__narrow_stride(int64_t width) { return width + 32; }
+static inline int64_t einf__narrow_groups(int64_t width)
+{
+    return (width + EINF__NARROW_GROUP - 1) / EINF__NARROW_GROUP;
+}
 
 /** Say what the buffer is about to be filled with. */
 static inline void einf__acts_begin(einf__acts *a, int64_t width, int64_t n_cols, unsigned forms)
@@ -64,7 +69,7 @@ static inline void einf__acts_begin(einf__acts *a, int64_t width, int64_t n_cols
     assert(width <= a->room.width && n_cols <= a->room.cols);
     assert(!(forms & EINF__ACTS_Q8) || (width % 32 == 0 && n_cols <= a->room.row_cols));
     assert(!(forms & EINF__ACTS_TILES) || (width % einf__tiles_group(forms) == 0 && n_cols <= a->room.tile_cols));
-    assert(!(forms & EINF__ACTS_F16) || n_cols <= a->room.half_cols);
+    assert(!(forms & EINF__ACTS_NARROW) || n_cols <= a->room.narrow_cols);
     a->width = width;
     a->n_cols = n_cols;
     a->forms = forms;
@@ -83,13 +88,13 @@ static inline einf__cols einf__acts_cols(const einf__acts *a, unsigned form, int
                          .d_stride = a->width / 32 };
 }
 
-/** Columns [col, ..) as halves, from element `begin` on, a multiple of EINF__F16_GROUP. */
-static inline einf__halves einf__acts_halves(const einf__acts *a, int64_t col, int64_t begin)
+/** Columns [col, ..) in 16 bits, from element `begin` on, a multiple of EINF__NARROW_GROUP. */
+static inline einf__narrow_cols einf__acts_narrow(const einf__acts *a, int64_t col, int64_t begin)
 {
-    assert((a->forms & EINF__ACTS_F16) != 0);
-    const int64_t stride = einf__half_stride(a->width), groups = einf__half_groups(a->width);
-    return (einf__halves){ .x = a->half + col * stride + begin,
-                           .scale = a->half_scale + col * groups + begin / EINF__F16_GROUP,
+    assert((a->forms & EINF__ACTS_NARROW) != 0);
+    const int64_t stride = einf__narrow_stride(a->width), groups = einf__narrow_groups(a->width);
+    return (einf__narrow_cols){ .x = a->narrow + col * stride + begin,
+                           .scale = a->narrow_scale + col * groups + begin / EINF__NARROW_GROUP,
                            .stride = stride,
                            .scale_stride = groups };
 }
@@ -107,7 +112,7 @@ static inline einf__tile einf__acts_tile(const einf__acts *a, const einf__panel_
                          .n_cols = (int32_t)n_cols };
 }
 
-/** Elements [begin, begin + n) of columns [col, col_end) to the int8 forms and halves that are asked for. x: of the
+/** Elements [begin, begin + n) of columns [col, col_end) to the forms of 8 and 16 bits that are asked for. x: of the
  *  buffer's width and all its columns. begin: a multiple of einf__forms_unit; so is n, or it goes to the end. For
  *  tiles, col is a multiple of nr, and so is col_end or it is n_cols. */
 void einf__acts_quantize(const einf__kernels *k, einf__acts *a, const float *x, int64_t col, int64_t col_end,
@@ -118,7 +123,7 @@ typedef enum einf__how {
     EINF__BY_DOTS,   /* row dots on the file's blocks; in exact mode on de-quantised rows */
     EINF__BY_STRIPS, /* packed to int8 strips, against tiles */
     EINF__BY_FLOATS, /* de-quantised to panels, against f32 columns */
-    EINF__BY_HALVES  /* floats packed to panels of halves, against columns of halves */
+    EINF__BY_NARROW  /* floats packed to panels of 16-bit numbers, against columns of such */
 } einf__how;
 einf__how einf__how_of(const einf__compute *c, einf__dtype type, int64_t n_cols);
 /** What a type is packed to when its columns are tiles of that group. */

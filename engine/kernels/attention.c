@@ -212,6 +212,7 @@ static bool takes_tiles(const einf__compute *c, const einf__attention_job *job)
 void einf__attention(const einf__compute *c, const einf__attention_job *job)
 {
     assert(job->n_head % job->kv->n_head_kv == 0 && job->first + job->n_cols <= job->kv->n_ctx);
+    assert(job->n_keys == 0 || (job->n_keys <= job->kv->n_ctx && job->first == 0 && job->window == 0));
     if (takes_tiles(c, job)) einf__attention_by_tiles(c, job);
     else attention_by_rows(c, job);
 }

@@ -12,9 +12,10 @@ typedef struct einf__keys {
     int64_t begin, end;
 } einf__keys;
 
-/** What column j of the job sees: itself and what came before, as far as the window reaches. */
+/** What column j of the job sees: itself and what came before, as far as the window reaches; or everything. */
 static inline einf__keys einf__keys_seen(const einf__attention_job *job, int64_t j)
 {
+    if (job->n_keys > 0) return (einf__keys){ 0, job->n_keys };
     const int64_t end = job->first + j + 1;
     return (einf__keys){ job->window > 0 ? einf__max_i64(0, end - job->window) : 0, end };
 }

@@ -13,8 +13,8 @@
 #include "engine/kernels/attention.h"
 
 enum {
-    TILE_QUERIES = 256, /* queries a tile: columns times heads. What packing costs is spread over them. */
-    TILE_COLS = 64,     /* columns a tile, at most: more would leave threads idle at the end of a batch */
+    TILE_QUERIES = 256, /* queries a tile: columns times heads. What packing costs is spread over them: with 64 it takes
+                         * a tenth of the time longer (heads of 80, one a group, 864 columns; Zen 4). */
     TILE_HEADS = 32,    /* query heads a tile, at most: larger groups are cut */
     MIN_TILES = 16,     /* that there be about so many, tiles get smaller, */
     MIN_TILE_COLS = 8,  /* down to this */
@@ -96,6 +96,12 @@ typedef struct block {
     int64_t begin, end;
 } block;
 
+/* The first column of the tile that sees a key. */
+static int64_t first_seer(const tile *t, int64_t key)
+{
+    return t->job->n_keys > 0 ? 0 : einf__max_i64(0, key - t->job->first - t->col);
+}
+
 static void load_queries(const tile *t, const scratch *s)
 {
     const int64_t k_dim = t->job->kv->k_dim, width = t->n_heads * k_dim;
@@ -106,26 +112,37 @@ static void load_queries(const tile *t, const scratch *s)
     memset(s->out, 0, (size_t)(t->n_cols * t->n_heads * s->v_pitch) * sizeof(float));
 }
 
+/* Rows of a cache as floats: where they lie, if that is what they are. */
+static const float *rows_as_floats(const tile *t, const scratch *s, const void *rows, int64_t n)
+{
+    if (t->job->kv->type == EINF__F32) return rows;
+    t->k->to_f32[t->job->kv->type](s->rows, rows, n);
+    return s->rows;
+}
+
 static void pack_keys(const tile *t, const scratch *s, const block *b)
 {
     const einf__kv_view *kv = t->job->kv;
-    t->k->to_f32[kv->type](s->rows, einf__kv_key(kv, t->i_kv, b->key), b->n * kv->k_dim);
+    const float *rows = rows_as_floats(t, s, einf__kv_key(kv, t->i_kv, b->key), b->n * kv->k_dim);
     for (int64_t p = 0; p < b->n; p += s->mr)
-        t->k->pack_f32(s->keys + p / s->mr * s->key_panel, s->rows + p * kv->k_dim, kv->k_dim,
+        t->k->pack_f32(s->keys + p / s->mr * s->key_panel, rows + p * kv->k_dim, kv->k_dim,
                        (int32_t)einf__min_i64(b->n - p, s->mr), kv->k_dim);
 }
 
-/* Values are rows of a panel as they lie, cut in pieces of mr. What a panel holds behind the last dim are elements of
- * the next row, or whatever was in the scratch: they meet sums that nobody reads. */
+/* Values are rows of a panel as they lie, cut in pieces of mr. What a panel holds behind the last dim is whatever was
+ * in the scratch: it meets sums that nobody reads. */
 static void pack_values(const tile *t, const scratch *s, const block *b)
 {
     const einf__kv_view *kv = t->job->kv;
-    t->k->to_f32[kv->type](s->rows, einf__kv_value(kv, t->i_kv, b->key), b->n * kv->v_dim);
-    for (int64_t e = 0; e < s->v_pitch; e += s->mr) {
+    const float *rows = rows_as_floats(t, s, einf__kv_value(kv, t->i_kv, b->key), b->n * kv->v_dim);
+    for (int64_t e = 0; e < kv->v_dim; e += s->mr) {
         float *to = s->values + e / s->mr * s->value_panel;
-        for (int64_t p = 0; p < b->n; p++)
-            for (int32_t i = 0; i < s->mr; i += 4, to += 4)
-                memcpy(to, s->rows + p * kv->v_dim + e + i, 4 * sizeof(float));
+        const int64_t n = einf__min_i64(s->mr, kv->v_dim - e), n_fours = n / 4 * 4;
+        for (int64_t p = 0; p < b->n; p++, to += s->mr) {
+            const float *from = rows + p * kv->v_dim + e;
+            for (int64_t i = 0; i < n_fours; i += 4) memcpy(to + i, from + i, 4 * sizeof(float));
+            for (int64_t i = n_fours; i < n; i++) to[i] = from[i];
+        }
     }
 }
 
@@ -134,7 +151,7 @@ static void multiply_keys(const tile *t, const scratch *s, const block *b)
 {
     const int32_t k_dim = t->job->kv->k_dim;
     for (int64_t p = 0; p < b->n; p += s->mr) {
-        const int64_t begin = einf__max_i64(b->begin, b->key + p - t->job->first - t->col) * t->n_heads;
+        const int64_t begin = einf__max_i64(b->begin, first_seer(t, b->key + p)) * t->n_heads;
         const int64_t end = b->end * t->n_heads;
         if (begin < end)
             t->k->mul_f32(s->scores + begin * BLOCK_KEYS + p, BLOCK_KEYS, s->keys + p / s->mr * s->key_panel, k_dim,
@@ -209,8 +226,7 @@ static void attend_tile(const tile *t, const scratch *s)
     load_queries(t, s);
     for (int64_t at = first_key / s->block_keys * s->block_keys; at < end_key; at += s->block_keys) {
         const int64_t key = einf__max_i64(at, first_key), end = einf__min_i64(at + s->block_keys, end_key);
-        block b = { .key = key, .n = end - key, .begin = einf__max_i64(0, key - job->first - t->col),
-                    .end = t->n_cols };
+        block b = { .key = key, .n = end - key, .begin = first_seer(t, key), .end = t->n_cols };
         if (job->window > 0) b.end = einf__min_i64(b.end, end - 1 + job->window - job->first - t->col);
         pack_keys(t, s, &b);
         pack_values(t, s, &b);
@@ -255,7 +271,7 @@ void einf__attention_by_tiles(const einf__compute *c, const einf__attention_job 
     tiles_job a = { .c = c, .job = job, .n_parts = einf__div_up_i64(group, TILE_HEADS) };
     a.part_heads = einf__div_up_i64(group, a.n_parts);
     const int64_t n_sets = a.n_parts * job->kv->n_head_kv, sets_cols = job->n_cols * n_sets;
-    a.tile_cols = einf__min_i64(einf__min_i64(TILE_COLS, TILE_QUERIES / a.part_heads),
+    a.tile_cols = einf__min_i64(TILE_QUERIES / a.part_heads,
                                 einf__max_i64(MIN_TILE_COLS, einf__div_up_i64(sets_cols, MIN_TILES)));
     a.n_col_tiles = einf__div_up_i64(job->n_cols, a.tile_cols);
     einf__pool_run(c->pool, a.n_col_tiles * n_sets, 1, attend_tiles, &a);

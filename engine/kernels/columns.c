@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * columns.c - verbs that treat each column by itself: norms in place, rotation, embedding rows, and the soft cap, which
- * treats each element so. Few columns stay on the caller, many are shared out.
+ * columns.c - verbs that treat each column by itself: norms in place, rotation, storing keys and values, embedding
+ * rows, and the soft cap, which treats each element so. Few columns stay on the caller, many are shared out.
  */
 #include "engine/kernels/acts.h"
 
 #include <math.h>
+#include <string.h>
+
+#include "engine/base/blocks.h"
 
 /* Columns of heads; `y` is where norm_add finds what to norm. */
 typedef struct column_job {
     const einf__kernels *k;
     float *x, *y;
-    const float *weight;
+    const float *weight, *bias; /* bias: of a LayerNorm */
     float eps;
     int64_t n_head, width; /* width: of a head, or of the column */
 } column_job;
@@ -52,6 +55,23 @@ void einf__norm_heads(const einf__compute *c, float *x, int64_t n_cols, int64_t 
     einf__pool_run(c->pool, n_cols, einf__column_grain(n_head * head_dim), norm_head_columns, &job);
 }
 
+static void layer_norm_columns(void *arg, int64_t begin, int64_t end, int32_t i_thread)
+{
+    const column_job *job = arg;
+    (void)i_thread;
+    for (int64_t j = begin; j < end; j++) {
+        float *x = job->x + j * job->width;
+        job->k->layer_norm(x, x, job->weight, job->bias, job->width, job->eps);
+    }
+}
+
+void einf__layer_norm_columns(const einf__compute *c, float *x, int64_t n_cols, int64_t width, const float *weight,
+                              const float *bias, float eps)
+{
+    column_job job = { .k = c->kernels, .x = x, .weight = weight, .bias = bias, .eps = eps, .width = width };
+    einf__pool_run(c->pool, n_cols, einf__column_grain(width), layer_norm_columns, &job);
+}
+
 typedef struct rope_job {
     einf__rope_fn rotate;
     float *x;
@@ -77,6 +97,57 @@ void einf__rope(const einf__compute *c, bool neox, float *x, int64_t n_cols, int
         neox ? c->kernels->rope_neox : c->kernels->rope_norm, x, cos, sin, n_head, head_dim, n_pairs
     };
     if (n_pairs > 0) einf__pool_run(c->pool, n_cols, einf__column_grain(n_head * head_dim), rotate_columns, &job);
+}
+
+typedef struct store_job {
+    const einf__kernels *kernels;
+    const einf__kv_view *kv;
+    const float *k, *v; /* [n_cols, n_head_kv * dim] */
+    int64_t first;
+} store_job;
+
+/* The int8 form of activations, its scales rounded to halves: what ggml stores. */
+static void store_q8_0(const einf__kernels *kernels, einf__block_q8_0 *to, const float *from, int32_t n)
+{
+    for (int32_t i = 0; i < n; i += 32, to++) {
+        float d;
+        uint16_t half;
+        int16_t sum16[2];
+        kernels->quantize_q8(to->qs, &d, sum16, from + i, 32);
+        kernels->to_f16(&half, &d, 1);
+        to->d = half;
+    }
+}
+
+static void store(const einf__kernels *kernels, einf__dtype type, void *to, const float *from, int32_t n)
+{
+    if (type == EINF__F16)
+        kernels->to_f16(to, from, n);
+    else if (type == EINF__F32)
+        memcpy(to, from, (size_t)n * sizeof *from);
+    else
+        store_q8_0(kernels, to, from, n);
+}
+
+static void store_columns(void *arg, int64_t begin, int64_t end, int32_t i_thread)
+{
+    const store_job *job = arg;
+    const einf__kv_view *kv = job->kv;
+    (void)i_thread;
+    for (int64_t j = begin; j < end; j++) {
+        for (int32_t h = 0; h < kv->n_head_kv; h++) {
+            const int64_t head = j * kv->n_head_kv + h;
+            store(job->kernels, kv->type, einf__kv_key(kv, h, job->first + j), job->k + head * kv->k_dim, kv->k_dim);
+            store(job->kernels, kv->type, einf__kv_value(kv, h, job->first + j), job->v + head * kv->v_dim, kv->v_dim);
+        }
+    }
+}
+
+void einf__kv_store(const einf__compute *c, const einf__kv_view *kv, int64_t first, int64_t n_cols, const float *k,
+                    const float *v)
+{
+    store_job job = { .kernels = c->kernels, .kv = kv, .k = k, .v = v, .first = first };
+    einf__pool_run(c->pool, n_cols, einf__column_grain(kv->n_head_kv * (kv->k_dim + kv->v_dim)), store_columns, &job);
 }
 
 typedef struct embed_job {

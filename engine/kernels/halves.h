@@ -13,17 +13,6 @@
 
 #include "engine/base/half.h"
 
-/* Elements whose products are summed in f16. Errors grow with the root of their number, and the share of time that goes
- * into f32 falls with it (docs/MEASURING.md); 128 take golden logits 4.5e-3 to 4.7e-3 from f32. */
-#define EINF__F16_GROUP 64
-
-/* Columns as halves: element k is x[k] * scale[k / EINF__F16_GROUP]; the last group may be shorter. */
-typedef struct einf__halves {
-    const uint16_t *x;   /* [n_cols, depth], stride apart */
-    const float *scale;  /* [n_cols, groups], scale_stride apart */
-    int64_t stride, scale_stride;
-} einf__halves;
-
 /* Its two powers of two: halves are x * inverse, and x is half * scale. */
 typedef struct einf__half_scale {
     float scale, inverse;

@@ -18,8 +18,10 @@ void einf__kernels_init_ref(einf__kernels *k)
     einf__install_rows_ref(k);
     einf__install_gemm_ref(k);
     einf__install_halves_ref(k);
+    einf__install_fixed16_ref(k);
     einf__install_panel_ref(k);
     einf__install_attend_ref(k);
+    einf__install_resample_ref(k);
 }
 
 static void init_provider(einf__kernels *k, const einf_gemm_provider *provider)

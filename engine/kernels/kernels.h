@@ -18,7 +18,9 @@
 #include <edgeinfer/provider.h>
 
 #include "engine/base/dtype.h"
+#include "engine/kernels/fixed16.h"
 #include "engine/kernels/halves.h"
+#include "engine/kernels/narrow.h"
 #include "engine/kernels/panel.h"
 
 struct einf__kernels;
@@ -53,10 +55,15 @@ typedef void (*einf__gemm_fn)(void *user, int32_t m, int32_t n, int32_t depth, c
                               const float *b, int64_t ldb, float *c, int64_t ldc);
 /** y = x / sqrt(mean(x^2) + eps) * w. y may be x. Root-mean-square norm, arXiv 1910.07467. */
 typedef void (*einf__rms_norm_fn)(float *y, const float *x, const float *w, int64_t n, float eps);
+/** y = (x - mean(x)) / sqrt(var(x) + eps) * w + b. y may be x. Layer norm, arXiv 1607.06450. */
+typedef void (*einf__layer_norm_fn)(float *y, const float *x, const float *w, const float *b, int64_t n, float eps);
 /** y += x. */
 typedef void (*einf__add_fn)(float *y, const float *x, int64_t n);
 /** y = act(gate) * up; act is SiLU or tanh-GELU by slot. y may be gate or up. */
 typedef void (*einf__glu_fn)(float *y, const float *gate, const float *up, int64_t n);
+/** y = act(y), in place, by slot: quick-GELU y sigmoid(1.702 y), GELU y (1 + erf(y / sqrt(2))) / 2 (both arXiv
+ *  1606.08415), SiLU y sigmoid(y). */
+typedef void (*einf__act_fn)(float *y, int64_t n);
 /** Rotate n_pairs pairs: (x[i], x[j]) -> (x[i] cos - x[j] sin, x[i] sin + x[j] cos), in place. Slot "norm" pairs
  *  (2p, 2p + 1); slot "neox" pairs (p, p + n_pairs). Rotary embedding, arXiv 2104.09864. */
 typedef void (*einf__rope_fn)(float *x, const float *cos, const float *sin, int64_t n_pairs);
@@ -123,19 +130,45 @@ typedef void (*einf__pack_f32_fn)(float *panel, const float *a, int64_t lda, int
 typedef void (*einf__mul_f32_fn)(float *c, int64_t ldc, const float *panel, int32_t depth, const float *b, int64_t ldb,
                                  int32_t n_cols, bool add);
 
-/* The GEMM of halves (halves.h), for sessions that ask for sums in f16. Every implementation has the same bits. */
+/* The GEMMs of numbers in 16 bits (narrow.h), for sessions that ask for such sums. mr: narrow_mr of the kind. Every
+ * implementation of a kind has the same bits. */
 
-/** One column to halves: x = y * scale of its group, |y| <= 16; infinities and NaN stay. */
-typedef void (*einf__quantize_f16_fn)(uint16_t *y, float *scale, const float *x, int64_t n);
-/** panel[k * half_mr + i] * scale[i] = a[i * lda + k], a row scaled as one; zeros for i in [n_rows, half_mr). n_rows in
- *  1..half_mr. */
-typedef void (*einf__pack_f16_fn)(uint16_t *panel, float *scale, const float *a, int64_t lda, int32_t n_rows,
-                                  int32_t depth);
-/** c[j * ldc + i] = (add: +=) scale[i] * the sum over groups of b's group scale * the f16 sum over k of
- *  panel[k * half_mr + i] * b[j, k], for i in [0, half_mr), j in [0, n_cols). In f16 a product is added unrounded
- *  (FMA), in order from 0; groups are added in order, in f32. */
-typedef void (*einf__mul_f16_fn)(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
-                                 const einf__halves *b, int32_t n_cols, bool add);
+/** One column to numbers in 16 bits: x = y * scale of its group. Of halves |y| <= 16, and infinities and NaN stay. Of
+ *  integers |y| <= EINF__I16_MAX, and behind an odd n y[n] is set, to 0. */
+typedef void (*einf__quantize_narrow_fn)(uint16_t *y, float *scale, const float *x, int64_t n);
+/** element (k, i) of the panel * scale[i] = a[i * lda + k], a row scaled as one; zeros for i in [n_rows, mr). n_rows in
+ *  1..mr. In a panel of halves it lies at k * mr + i; in one of integers, pairs of a row being neighbours, at
+ *  (k / 2 * mr + i) * 2 + k % 2, and behind an odd depth stand zeros. */
+typedef void (*einf__pack_narrow_fn)(uint16_t *panel, float *scale, const float *a, int64_t lda, int32_t n_rows,
+                                     int32_t depth);
+/** c[j * ldc + i] = (add: +=) scale[i] * the sum over groups of b's group scale * the narrow sum over k of the panel's
+ *  (k, i) * b[j, k], for i in [0, mr), j in [0, n_cols). In f16 a product is added unrounded (FMA), in order from 0;
+ *  groups are added in order, in f32. Of integers the sum is exact and then rounded to f32; groups are added in order,
+ *  in f32, by FMA. */
+typedef void (*einf__mul_narrow_fn)(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
+                                    const einf__narrow_cols *b, int32_t n_cols, bool add);
+
+/* Resampling of 8-bit RGB (vision/resize.h): sums of pixels times weights with 22 bits behind the point. A byte of the
+ * result is (sum + half) >> 22, cut to 0..255. The sizes of an output's weights add up to less than 2^23: no sum passes
+ * 32 bits. Every implementation has the same bits. */
+#define EINF__RESAMPLE_BITS 22
+#define EINF__RESAMPLE_HALF (1 << (EINF__RESAMPLE_BITS - 1))
+#define EINF__RESAMPLE_MAX_ROWS 4
+
+/* Output i is made of the count[i] >= 1 inputs from first[i] on. */
+typedef struct einf__taps {
+    const int32_t *first, *count; /* [n_out] */
+    const int32_t *weights;       /* [n_out, stride], zeros behind count */
+    int64_t n_out, stride;        /* stride: a multiple of 4 */
+} einf__taps;
+
+/** Along rows: src [n_rows, n_in, 3] to dst [n_rows, n_out, 3], rows src_stride and dst_stride bytes apart, n_rows in
+ *  1..EINF__RESAMPLE_MAX_ROWS. */
+typedef void (*einf__resample_rows_fn)(uint8_t *dst, int64_t dst_stride, const uint8_t *src, int64_t src_stride,
+                                       int32_t n_rows, int64_t n_in, const einf__taps *taps);
+/** Of rows: dst [n] from src [n_taps, n], rows src_stride bytes apart, each times its weight. */
+typedef void (*einf__resample_cols_fn)(uint8_t *dst, const uint8_t *src, int64_t src_stride, const int32_t *weights,
+                                       int64_t n_taps, int64_t n);
 
 /* Single slots: X(field, type, reference). Slots of a type, to_f32[], dot[] and pack[], and those of
  * a form, panel_mul[], come besides. */
@@ -145,11 +178,18 @@ typedef void (*einf__mul_f16_fn)(float *c, int64_t ldc, const uint16_t *panel, c
     X(gemm_f32,    einf__gemm_fn) \
     X(pack_f32,    einf__pack_f32_fn) \
     X(mul_f32,     einf__mul_f32_fn) \
-    X(quantize_f16, einf__quantize_f16_fn) \
-    X(pack_f16,    einf__pack_f16_fn) \
-    X(mul_f16,     einf__mul_f16_fn) \
+    X(quantize_f16, einf__quantize_narrow_fn) \
+    X(pack_f16,    einf__pack_narrow_fn) \
+    X(mul_f16,     einf__mul_narrow_fn) \
+    X(quantize_i16, einf__quantize_narrow_fn) \
+    X(pack_i16,    einf__pack_narrow_fn) \
+    X(mul_i16,     einf__mul_narrow_fn) \
     X(rms_norm,    einf__rms_norm_fn) \
+    X(layer_norm,  einf__layer_norm_fn) \
     X(add,         einf__add_fn) \
+    X(quick_gelu,  einf__act_fn) \
+    X(gelu,        einf__act_fn) \
+    X(silu,        einf__act_fn) \
     X(swiglu,      einf__glu_fn) \
     X(geglu,       einf__glu_fn) \
     X(rope_norm,   einf__rope_fn) \
@@ -158,7 +198,9 @@ typedef void (*einf__mul_f16_fn)(float *c, int64_t ldc, const uint16_t *panel, c
     X(softmax,     einf__softmax_fn) \
     X(attend_f16,  einf__attend_fn) \
     X(attend_f32,  einf__attend_fn) \
-    X(attend_q8_0, einf__attend_fn)
+    X(attend_q8_0, einf__attend_fn) \
+    X(resample_rows, einf__resample_rows_fn) \
+    X(resample_cols, einf__resample_cols_fn)
 
 enum {
 #define EINF__SLOT_ENUM(field, type) EINF__SLOT_##field,
@@ -182,9 +224,10 @@ typedef struct einf__kernels {
     einf__panel_shape panel_shape;
     einf__panel_form panel_form[EINF__N_DTYPES]; /* what a type is packed to by default */
     bool fast_panels;                   /* panel_mul is faster than gemm_f32: what batches take */
-    int32_t float_mr;                   /* of pack_f32 and mul_f32: a multiple of 4, at most EINF__PANEL_MAX_ROWS */
-    int32_t half_mr;                    /* of pack_f16 and mul_f16: 8, 16, 32 or 64 */
-    bool fast_halves;                   /* mul_f16 is faster than gemm_f32: what a session's sums in f16 need */
+    bool fast_floats;                   /* mul_f32 is as fast as gemm_f32, which may be a host's */
+    int32_t float_mr;                   /* of pack_f32 and mul_f32: 4, 8, 16, 32 or 64 */
+    int32_t narrow_mr[EINF__N_SUMS];    /* of pack_f16 and mul_f16, pack_i16 and mul_i16: 8, 16, 32 or 64 */
+    bool fast_sum[EINF__N_SUMS];        /* that mul is faster than gemm_f32: what a session's sums of the kind need */
     void *gemm_user;                    /* passed to gemm_f32 */
     bool plain_dot[EINF__N_DTYPES];     /* the dot is the reference, while gemm_f32 is something faster */
     const char *impl[EINF__N_SLOTS];    /* name of what fills each slot, as "dot_q4_k_avx2" */
@@ -195,6 +238,28 @@ typedef struct einf__kernels {
     ((table)->field = (fn), (void)((table)->impl[EINF__SLOT_##field] = #fn))
 #define EINF__INSTALL_TYPED(table, array, dtype, fn) \
     ((table)->array[dtype] = (fn), (void)((table)->impl[EINF__SLOT_##array + (dtype)] = #fn))
+
+/* The slots of one kind of numbers in 16 bits. */
+typedef struct einf__narrow_gemm {
+    int32_t mr;
+    einf__quantize_narrow_fn quantize;
+    einf__pack_narrow_fn pack;
+    einf__mul_narrow_fn mul;
+} einf__narrow_gemm;
+
+/** sum: EINF__SUM_F16 or EINF__SUM_I16. */
+static inline einf__narrow_gemm einf__narrow_gemm_of(const einf__kernels *k, einf__float_sum sum)
+{
+    if (sum == EINF__SUM_F16)
+        return (einf__narrow_gemm){ k->narrow_mr[sum], k->quantize_f16, k->pack_f16, k->mul_f16 };
+    return (einf__narrow_gemm){ k->narrow_mr[sum], k->quantize_i16, k->pack_i16, k->mul_i16 };
+}
+
+/** What who asks for a kind of sums gets of these kernels: that kind where it is fast, or f32. */
+static inline einf__float_sum einf__float_sum_of(const einf__kernels *k, einf__float_sum asked)
+{
+    return k->fast_sum[asked] ? asked : EINF__SUM_F32;
+}
 
 /** Fill the table. cpu: EINF_CPU_* that may be used. provider: may be NULL. */
 void einf__kernels_init(einf__kernels *k, uint32_t cpu, const einf_gemm_provider *provider);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * kv_view.h - one layer of the KV cache, as the cache hands it to attention. These two alone know the layout.
+ * kv_view.h - one layer of the KV cache, as the cache hands it to the verbs that store in it and attend to it. These
+ * alone know the layout.
  *
  * Head-major: K [n_head_kv, n_ctx, k_dim], V [n_head_kv, n_ctx, v_dim], elements f16 or f32, so that the keys of one
  * head are one stream. Rows of Q8_0 are its blocks as in a file, scales among the codes: still one stream, and a row

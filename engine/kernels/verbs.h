@@ -48,8 +48,8 @@ typedef struct einf__compute {
     einf__pool *pool;
     einf__path path;
     bool exact;            /* f32 activations against de-quantised weights, whatever the type */
-    bool f16_sums;         /* panels of floats are halves where the weights are floats in the file; not if exact */
-    uint8_t *scratch;      /* [n_threads, scratch_bytes]; private to linear.c */
+    einf__float_sum float_sum; /* panels are in 16 bits where the weights are floats in the file; not if exact */
+    uint8_t *scratch;      /* [n_threads, scratch_bytes]; private to linear_chunk.c */
     int64_t scratch_bytes;
     einf__attention_scratch attention;
 } einf__compute;
@@ -58,9 +58,9 @@ typedef struct einf__compute {
  *  path and exact are set. */
 void einf__compute_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, int64_t max_cols, int64_t max_width);
 
-/* The most columns that a buffer of activations will hold: in all, and in each int8 form. */
+/* The most columns that a buffer of activations will hold: in all, and in each of the smaller forms. */
 typedef struct einf__acts_room {
-    int64_t cols, row_cols, tile_cols, half_cols;
+    int64_t cols, row_cols, tile_cols, narrow_cols;
     int64_t width; /* set by einf__acts_carve */
 } einf__acts_room;
 /** What batches of max_cols columns can ask for under these settings; kernels are not looked at. */
@@ -85,6 +85,9 @@ typedef struct einf__matrix {
  *  forms: EINF__ACTS_* that the coming linears ask for (einf__acts_forms). */
 void einf__norm(const einf__compute *c, einf__acts *acts, const float *x, int64_t n_cols, int64_t width,
                 const float *weight, float eps, unsigned forms);
+/** The same by LayerNorm, whose weight and bias are [width]. */
+void einf__layer_norm(const einf__compute *c, einf__acts *acts, const float *x, int64_t n_cols, int64_t width,
+                      const float *weight, const float *bias, float eps, unsigned forms);
 /** Forms that linears over these matrices read, for this many columns. */
 unsigned einf__acts_forms(const einf__compute *c, const einf__matrix *const *w, int n, int64_t n_cols);
 
@@ -94,6 +97,10 @@ void einf__norm_add(const einf__compute *c, float *x, float *y, int64_t n_cols, 
 /** RMS-norm each head of each column in place (q/k norms): heads of head_dim, x: [n_cols, n_head, head_dim]. */
 void einf__norm_heads(const einf__compute *c, float *x, int64_t n_cols, int64_t n_head, int64_t head_dim,
                       const float *weight, float eps);
+
+/** x = layer_norm(x), column by column: where what follows takes several columns as one. */
+void einf__layer_norm_columns(const einf__compute *c, float *x, int64_t n_cols, int64_t width, const float *weight,
+                              const float *bias, float eps);
 
 typedef struct einf__linear_out {
     const einf__matrix *w;
@@ -108,21 +115,35 @@ typedef enum einf__glu { EINF__SWIGLU, EINF__GEGLU } einf__glu;
 void einf__linear_glu(const einf__compute *c, einf__acts *hidden, const einf__matrix *gate, const einf__matrix *up,
                       einf__glu kind, unsigned forms, const einf__acts *x);
 
+typedef enum einf__act { EINF__ACT_QUICK_GELU, EINF__ACT_GELU, EINF__ACT_SILU, EINF__N_ACTS } einf__act;
+/** hidden = act(W x + bias), written as activations of the given forms. Many columns are best given 512 at a time, all
+ *  verbs of a layer but attention for each: with 256 or 1024 they take 2 to 6 % longer, with 3700 at once a sixth
+ *  (widths of 1280 and 5120, F16, Zen 4). What they read and write then stays in cache, and its pages in the TLB. */
+void einf__linear_act(const einf__compute *c, einf__acts *hidden, const einf__matrix *w, einf__act act, unsigned forms,
+                      const einf__acts *x);
+
 /* Rotation of every head of every column by its position: cos, sin [n_cols, n_pairs]. */
 void einf__rope(const einf__compute *c, bool neox, float *x, int64_t n_cols, int64_t n_head, int64_t head_dim,
                 const float *cos, const float *sin, int64_t n_pairs);
 
+/** Store n_cols columns as rows [first, first + n_cols) of a layer's keys and values, rounding to their type.
+ *  k: [n_cols, n_head_kv * k_dim], v: [n_cols, n_head_kv * v_dim]. */
+void einf__kv_store(const einf__compute *c, const einf__kv_view *kv, int64_t first, int64_t n_cols, const float *k,
+                    const float *v);
+
 /** Carve attention's scratch for n_threads and for layers of at most n_head query heads of these sizes. */
 void einf__attention_lay_out(einf__arena *a, einf__compute *c, int32_t n_threads, int64_t n_head, int64_t k_dim,
                              int64_t v_dim);
-/* Causal attention of n_cols new columns, which are the last rows of the cache view. */
+/* Attention of n_cols columns: causal, where they are the last rows of the cache view; or of all rows, as a picture's
+ * patches look at one another. */
 typedef struct einf__attention_job {
-    float *out;            /* [n_cols, n_head * v_dim] */
+    float *out;            /* [n_cols, n_head * v_dim]; may be q where v_dim is k_dim */
     const float *q;        /* [n_cols, n_head * k_dim] */
     const einf__kv_view *kv;
     int64_t n_cols;
     int64_t first;         /* timeline index of column 0; j sees keys [max(0, first + j - window + 1), first + j] */
     int64_t window;        /* 0: all */
+    int64_t n_keys;        /* 0: causal. Else every column sees keys [0, n_keys), and first and window are 0 */
     int32_t n_head;
     float scale;
     float softcap;         /* 0: none; see einf__attend */

@@ -408,11 +408,33 @@ static bool is_word(einf__bytes role)
     return true;
 }
 
+static einf_status make_part(einf__render *r, const einf_part *part, einf__value *out)
+{
+    EINF_TRY(einf__make_map(r, EINF__V_MAP, out));
+    const char *type = part->text ? "text" : "image";
+    EINF_TRY(set_member(r, out->map, "type", (einf__bytes){ type, strlen(type) }, true));
+    if (!part->text) return EINF_OK;
+    return set_member(r, out->map, "text", (einf__bytes){ part->text, strlen(part->text) }, false);
+}
+
+static einf_status set_parts(einf__render *r, einf__map *message, const einf__template_message *m)
+{
+    einf__value key, list, part;
+    EINF_TRY(einf__make_string(r, "content", strlen("content"), true, &key));
+    EINF_TRY(einf__make_list(r, EINF__V_LIST, m->n_parts, &list));
+    for (uint32_t i = 0; i < m->n_parts; i++) {
+        EINF_TRY(make_part(r, &m->parts[i], &part));
+        EINF_TRY(einf__list_push(r, list.list, part));
+    }
+    return einf__map_set(r, message, key, list);
+}
+
 static einf_status make_message(einf__render *r, const einf__template_message *m, einf__value *out)
 {
     EINF_TRY(einf__make_map(r, EINF__V_MAP, out));
     EINF_TRY(set_member(r, out->map, "role", m->role, is_word(m->role)));
-    EINF_TRY(set_member(r, out->map, "content", m->content, false));
+    if (m->n_parts) EINF_TRY(set_parts(r, out->map, m));
+    else EINF_TRY(set_member(r, out->map, "content", m->content, false));
     if (!m->extra_json.p) return EINF_OK;
     einf__value extra;
     EINF_TRY(parse_object(r, m->extra_json, "extra_json", &extra));
@@ -429,13 +451,20 @@ static einf_status make_var(einf__render *r, const einf__template_var *v, einf__
     return EINF_OK;
 }
 
+/* Saturates at UINT32_MAX, which is more than is allowed. */
+static uint64_t text_bytes(const einf__template_message *m)
+{
+    uint64_t n = 0;
+    if (m->role.n > UINT32_MAX || m->content.n > UINT32_MAX || m->extra_json.n > UINT32_MAX) return UINT32_MAX;
+    for (uint32_t i = 0; i < m->n_parts && n < UINT32_MAX; i++) n += m->parts[i].text ? strlen(m->parts[i].text) : 0;
+    return n > UINT32_MAX ? UINT32_MAX : n + m->role.n + m->content.n + m->extra_json.n;
+}
+
 static einf_status check_sizes(const einf__template_input *in, einf_error *err)
 {
     uint64_t n = 0;
     for (uint64_t i = 0; i < in->n_messages; i++) {
-        const einf__template_message *m = &in->messages[i];
-        if (m->role.n > UINT32_MAX || m->content.n > UINT32_MAX || m->extra_json.n > UINT32_MAX) n = UINT32_MAX;
-        n += m->role.n + m->content.n + m->extra_json.n;
+        n += text_bytes(&in->messages[i]);
         if (n > EINF__TMPL_MAX_OUTPUT)
             return einf__fail(err, EINF_E_LIMIT, EINF_NO_OFFSET, "messages", "send fewer or shorter messages",
                               "the messages have more than %d MiB of text", (int)(EINF__TMPL_MAX_OUTPUT >> 20));

@@ -46,9 +46,12 @@ typedef struct einf__template_var {
 } einf__template_var;
 
 /* One message: role (markup when it is a word, for templates that write '<|' + role + '|>'), content ({NULL, 0}: none)
- * and the members of a JSON object (or {NULL, 0}) beside them, which come last and so may replace them. */
+ * and the members of a JSON object (or {NULL, 0}) beside them, which come last and so may replace them. With parts the
+ * content is a list, as templates of models that see expect it: {"type": "text", "text": ...} and {"type": "image"}. */
 typedef struct einf__template_message {
     einf__bytes role, content, extra_json;
+    const einf_part *parts; /* [n_parts] */
+    uint32_t n_parts;
 } einf__template_message;
 
 typedef struct einf__template_input {

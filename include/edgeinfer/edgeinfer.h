@@ -23,7 +23,8 @@
  *              a zero field means the default that its comment names.
  *   Versions   fields and functions are added, never changed, within one SONAME.
  *
- * The token level (ids or embedding rows in, logits out) is in <edgeinfer/lowlevel.h>.
+ * The token level (ids or embedding rows in, logits out) is in <edgeinfer/lowlevel.h>, pictures are in
+ * <edgeinfer/vision.h>.
  */
 #ifndef EDGEINFER_EDGEINFER_H
 #define EDGEINFER_EDGEINFER_H
@@ -113,9 +114,9 @@ enum { EINF_LOG_INFO = 1, EINF_LOG_WARNING = 2 };
 /** A line for a log, without newline. Control characters from files are escaped. */
 typedef void (*einf_log_fn)(void *user, int32_t level, const char *line);
 
-enum { EINF_PHASE_LOAD = 0, EINF_PHASE_PREFILL = 1, EINF_PHASE_DECODE = 2 };
-/** Progress of a phase, done of total in the phase's own unit (load: bytes; prefill, decode: tokens), on the calling
- *  thread. Return non-zero to cancel. */
+enum { EINF_PHASE_LOAD = 0, EINF_PHASE_PREFILL = 1, EINF_PHASE_DECODE = 2, EINF_PHASE_IMAGE = 3 };
+/** Progress of a phase, done of total in the phase's own unit (load: bytes; prefill, decode: tokens; image: layers), on
+ *  the calling thread. Return non-zero to cancel. */
 typedef int32_t (*einf_progress_fn)(void *user, int32_t phase, uint64_t done, uint64_t total);
 
 /** Whole UTF-8 characters of the answer, not NUL-terminated, on the calling thread. Return non-zero to stop.
@@ -327,6 +328,18 @@ EINF_API einf_status einf_model_special_tokens(const einf_model *m, einf_special
 /** 1 when the token ends an answer (EOS, end of turn), else 0; also 0 for an id out of range. */
 EINF_API int32_t einf_token_ends_answer(const einf_model *m, int32_t token_id);
 
+struct einf_image;      /* <edgeinfer/vision.h>: pictures, */
+struct einf_vision;     /* what encodes them, */
+struct einf_preprocess; /* and at which size */
+
+/** A piece of a message: a text or a picture. */
+typedef struct einf_part {
+    uint32_t struct_size;
+    uint32_t reserved;
+    const char *text;       /* NUL-terminated; NULL: a picture */
+    const struct einf_image *image;
+} einf_part;
+
 /** A message of a conversation. */
 typedef struct einf_message {
     uint32_t struct_size;
@@ -335,6 +348,9 @@ typedef struct einf_message {
     const char *content;    /* NUL-terminated; NULL: none, where extra_json says what there is instead */
     const char *extra_json; /* a JSON object whose members the template sees beside role and content, as
                                {"tool_calls": [...]}, {"reasoning_content": "..."}; NULL: none */
+    const einf_part *parts; /* [n_parts] instead of content: texts and pictures in their order */
+    uint32_t n_parts;
+    uint32_t reserved2;
 } einf_message;
 
 /** How conversations are laid out. A zero struct is what chat programs do. */
@@ -345,6 +361,8 @@ typedef struct einf_chat_config {
     const char *tools_json;    /* the tools a model may call, a JSON array as the template wants it; NULL: none */
     const char *vars_json;     /* further variables of the template, a JSON object as {"enable_thinking": false} */
     int64_t now_s;             /* Unix time for templates that write a date (in UTC); 0: the present */
+    struct einf_vision *vision; /* of an einf_chat: what encodes the pictures of its messages; borrowed. NULL: none */
+    const struct einf_preprocess *preprocess; /* and how large; copied. NULL: the defaults */
 } einf_chat_config;
 
 /** Lay messages out as the model was trained to see them, by the template of the file, and tokenise. Contents are text:
@@ -372,10 +390,14 @@ enum {
 /* How prefill adds up products with F16, BF16 and F32 weights; those of other types are multiplied as int8 anyway. */
 enum {
     EINF_FLOAT_SUM_F32 = 0,
-    EINF_FLOAT_SUM_F16 = 1 /* 64 products at a time as halves, scaled so that none overflows; these sums in F32. For
-                              CPUs with arithmetic on halves (EINF_CPU_FP16): up to 1.7 times as fast, by counting
-                              (docs/MEASURING.md), with logits within 4e-3. On others, all of x86 among them, sums are
-                              F32 all the same, which is logged */
+    EINF_FLOAT_SUM_F16 = 1, /* 64 products at a time as halves, scaled so that none overflows; these sums in F32. For
+                               CPUs with arithmetic on halves (EINF_CPU_FP16): up to 1.7 times as fast, by counting
+                               (docs/MEASURING.md), with logits within 4e-3. On others, all of x86 among them, sums are
+                               F32 all the same, which is logged */
+    EINF_FLOAT_SUM_I16 = 2  /* numbers as integers of 13 bits with a scale for 64 (of weights, for 512), whose products
+                               are summed exactly, 64 at a time; these sums in F32. Logits within 1e-3. For
+                               EINF_CPU_VNNI512, where matrices take 1.9 times as long in F32, and for AVX2 without
+                               AVX-512, 1.4 times; on others sums are F32 all the same, which is logged */
 };
 
 typedef struct einf_session_config {
@@ -477,8 +499,15 @@ typedef struct einf_generate_config {
     double max_seconds;     /* of the call; the answer ends with EINF_STOP_SECONDS. 0: no limit */
     double max_joules;      /* the same by energy, all that the headline source counts; EINF_E_STATE without a profiler
                                whose source is a counter that lives. 0: no limit.
-                               Both are looked at between tokens, and between the batches of a prefill: one that ends
-                               there leaves n_generated 0, and the timeline as a cancel does */
+                               Both are looked at between tokens, between the batches of a prefill and within the
+                               layers of an image: one that ends there leaves n_generated 0, and the timeline as a
+                               cancel does */
+    struct einf_vision *vision; /* of einf_generate: what encodes its pictures; a chat has its own. NULL: none */
+    const struct einf_preprocess *preprocess; /* and how large; NULL: the defaults */
+    const struct einf_image *const *images; /* [n_images] that stand before the prompt in the user's message; of a raw
+                               prompt: where it spells the model's placeholder (<|image_pad|>), in this order */
+    uint32_t n_images;
+    uint32_t reserved2;
 } einf_generate_config;
 
 /** What the profiler of the runtime says of a generation. What was not measured is NAN. Areas are above the baseline;
@@ -493,6 +522,7 @@ typedef struct einf_cost {
     double gross_j, net_j;    /* of `source` */
     double u95_j;             /* of net where there is one, else of gross: the 95 % interval is +- this */
     double prefill_j, decode_j; /* gross */
+    double image_j;           /* gross, of preparing and encoding pictures */
     int32_t grade;            /* 'A'..'E', 0: none */
     int32_t scope;            /* EPROF_SCOPE_*: what part of the machine */
     uint32_t flags;           /* EPROF_FLAG_* */
@@ -517,6 +547,11 @@ typedef struct einf_result {
     int32_t has_energy;      /* 0: no energy source connected */
     uint64_t rss_peak_bytes; /* of the process so far */
     double energy_j;         /* cost.gross_j */
+    uint32_t n_images;       /* of the prompt, */
+    uint32_t n_images_encoded; /* and how many of them were encoded now: others were on the timeline, or remembered */
+    uint32_t n_image_tokens; /* of n_prompt */
+    uint32_t reserved;
+    double image_s;          /* preparing and encoding; not in prefill_s */
     einf_cost cost;          /* NAN throughout without a profiler */
 } einf_result;
 

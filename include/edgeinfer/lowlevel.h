@@ -28,6 +28,8 @@ typedef struct einf_batch {
     const einf_cancel *cancel;  /* besides the session's */
     einf_progress_fn progress;
     void *progress_user;
+    const int32_t *row_keys;    /* [n], each below -1, for rows: by what einf_session_reuse_prefix knows them again (as
+                                   a hash of picture and row); NULL: not at all */
 } einf_batch;
 
 /** Append and compute. Afterwards einf_session_logits() shows the last row.
@@ -56,7 +58,7 @@ EINF_API einf_status einf_session_restore(einf_session *s, int32_t mark, einf_er
 /** Free the slot of a mark. */
 EINF_API einf_status einf_session_release(einf_session *s, int32_t mark, einf_error *err);
 /** How many of ids the timeline already begins with; rewinds to there (at most n - 1, so that logits can be computed
- *  for the last). Rows from images match no id. */
+ *  for the last). Rows from images match their row_keys, those without match nothing. */
 EINF_API einf_status einf_session_reuse_prefix(einf_session *s, const int32_t *ids, uint32_t n, uint32_t *n_reused,
                                                einf_error *err);
 

@@ -25,6 +25,8 @@ have pkg-config || missing="$missing pkg-config"
 need libpcre2-8 libpcre2-dev
 need libutf8proc libutf8proc-dev
 need libxxhash libxxhash-dev
+need libpng libpng-dev
+need libjpeg libjpeg-dev
 [ -e /usr/include/jsmn.h ] || missing="$missing libjsmn-dev" # one header, the same for all
 need libcjson libcjson-dev
 need libedit libedit-dev

@@ -13,7 +13,7 @@ quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log"; fail "$*"; }; }
 
 quietly "$make" --no-print-directory install CC="$cc" PREFIX="$work/prefix"
 quietly "$make" --no-print-directory install CC="$cc" DESTDIR="$work/dest" PREFIX=/opt/edge LIBDIR=/opt/edge/lib64
-for f in include/edgeinfer/edgeinfer.h include/edgeinfer/blas.h lib/libedgeinfer.a lib/libedgeinfer.so bin/edgeinfer \
+for f in include/edgeinfer/edgeinfer.h include/edgeinfer/vision.h include/edgeinfer/blas.h lib/libedgeinfer.a lib/libedgeinfer.so bin/edgeinfer \
     share/man/man1/edgeinfer.1 share/bash-completion/completions/edgeinfer lib/pkgconfig/edgeinfer.pc \
     include/edgeprof/edgeprof.h include/edgeprof/laws.h lib/libedgeprof.a lib/libedgeprof.so bin/edgeprof \
     share/man/man1/edgeprof.1 share/bash-completion/completions/edgeprof lib/pkgconfig/edgeprof.pc; do
@@ -40,7 +40,14 @@ profiles() { # profiles NAME PROGRAM: the program says what its loop cost
     echo "$got" | grep -Eq '^sum 18\.998 in [0-9]+\.[0-9]{3} s: [0-9]+\.[0-9]{3} core seconds' || fail "$1 printed \"$got\""
     echo "ok    $1"
 }
-cp tests/host/host.c tests/host/profile_loop.c "$work"
+traffic=$root/models/traffic-vl
+looks() { # looks NAME PROGRAM: the program answers a question about a picture
+    got=$("$2" "$traffic/traffic-vl-Q8_0.gguf" "$traffic/mmproj-traffic-vl-F16.gguf" "$traffic/heldout/scene-00.png" \
+        'How many vehicles are there?') || fail "$1 failed"
+    [ "$got" = Three. ] || fail "$1 answered \"$got\", expected \"Three.\""
+    echo "ok    $1"
+}
+cp tests/host/host.c tests/host/look.c tests/host/profile_loop.c "$work"
 awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/readme.c"
 awk '/^```console$/ { on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/console"
 cd "$work"
@@ -48,17 +55,21 @@ flags="-std=c11 -Wall -Wextra -Werror"
 # shellcheck disable=SC2046,SC2086 # lists of flags
 {
     "$cc" $flags host.c -o host-shared $(pkg-config --cflags --libs edgeinfer)
+    "$cc" $flags look.c -o look-shared $(pkg-config --cflags --libs edgeinfer)
     "$cc" $flags readme.c -o readme $(pkg-config --cflags --libs edgeinfer)
     "$cc" $flags -O1 profile_loop.c -o loop-shared $(pkg-config --cflags --libs edgeprof)
     if pkg-config --exists edgeinfer-blas; then
         "$cc" $flags -include edgeinfer/blas.h host.c -o host-blas $(pkg-config --cflags --libs edgeinfer-blas edgeinfer)
     fi
     ask "host program, shared library" ./host-shared
+    looks "a program that looks at a picture, shared library" ./look-shared
     ask "the README's example, $(wc -l <readme.c) lines" ./readme
     profiles "a program that profiles its own loop, shared library" ./loop-shared
     rm prefix/lib/libedgeinfer.so* prefix/lib/libedgeprof.so*
     "$cc" $flags host.c -o host-static -static $(pkg-config --static --cflags --libs edgeinfer)
     LD_LIBRARY_PATH='' ask "host program, all static" ./host-static
+    "$cc" $flags look.c -o look-static -static $(pkg-config --static --cflags --libs edgeinfer)
+    LD_LIBRARY_PATH='' looks "a program that looks at a picture, all static" ./look-static
     "$cc" $flags -O1 profile_loop.c -o loop-static $(pkg-config --static --cflags --libs edgeprof)
     LD_LIBRARY_PATH='' profiles "a program that profiles its own loop, static library" ./loop-static
 }

@@ -14,9 +14,14 @@ for file in "$lib"/libedgeinfer.so "$lib"/libedgeinfer.a "$lib"/libedgeprof.so "
     case $file in *.so) nm="nm -D --undefined-only" ;; *) nm="nm --undefined-only" ;; esac
     names=$($nm "$file" | awk 'NF >= 2 { sub(/@.*/, "", $NF); print $NF }' | sort -u)
     [ "$(echo "$names" | wc -l)" -gt 3 ] || fail "$file: could not read its symbols"
-    bad=$(echo "$names" | grep -xE "$forbidden" | tr '\n' ' ')
+    # The engine's two files around libjpeg and libpng jump; what else is in its archive does not (below).
+    case $file in */libedgeinfer.*) allowed='longjmp|_longjmp|__longjmp_chk' ;; *) allowed=none ;; esac
+    bad=$(echo "$names" | grep -vxE "$allowed" | grep -xE "$forbidden" | tr '\n' ' ')
     if [ -n "$bad" ]; then fail "$file calls: $bad"; else echo "ok    $file calls nothing forbidden"; fi
 done
+jump=$(nm --undefined-only "$lib/libedgeinfer.a" | awk '/^[a-z0-9_]+\.o:/ { object = $1 } / _*longjmp(_chk)?(@.*)?$/ { print object }' |
+    grep -vxE 'image_(jpeg|png)\.o:' | tr '\n' ' ')
+[ -z "$jump" ] && echo "ok    only image_jpeg.c and image_png.c jump" || fail "longjmp is called in: $jump"
 heap=$(nm --undefined-only "$lib/libedgeinfer.a" | awk '/^memory\.o:/ { skip = 1 } /^[a-z0-9_]+\.o:/ && !/^memory/ { skip = 0 } !skip { print $NF }' |
     grep -xE 'malloc|calloc|realloc|free|posix_memalign|aligned_alloc|strdup|strndup' | sort -u | tr '\n' ' ')
 [ -z "$heap" ] && echo "ok    the heap is reached through memory.c alone" || fail "the heap is reached outside memory.c: $heap"
@@ -38,7 +43,7 @@ declares() { # declares LIBRARY MACRO PREFIX HEADER...: the library exports what
     [ -n "$declared" ] && [ "$declared" = "$exported" ] && echo "ok    the headers declare what $so exports" ||
         fail "declared and exported differ: $(printf '%s\n%s\n' "$declared" "$exported" | sort | uniq -u | tr '\n' ' ')"
 }
-declares "$lib/libedgeinfer.so" EINF_API einf include/edgeinfer/edgeinfer.h include/edgeinfer/lowlevel.h
+declares "$lib/libedgeinfer.so" EINF_API einf include/edgeinfer/edgeinfer.h include/edgeinfer/lowlevel.h include/edgeinfer/vision.h
 declares "$lib/libedgeprof.so" EPROF_API eprof include/edgeprof/*.h
 
 # Constants that hold pointers lie in .data.rel.ro, which is read-only once loaded.

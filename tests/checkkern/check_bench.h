@@ -77,6 +77,33 @@ static bench_work bench_panel(const einf__kernels *k, int slot)
     return (bench_work){(double)BENCH_PANEL_N * shape->mr * shape->nr, "multiply-adds a cycle", PER_CYCLE};
 }
 
+/* In place, on a copy: or each run would work on what the last one left. */
+static void bench_act(einf__act_fn fn)
+{
+    memcpy(bench.y, bench.x, sizeof(float) * BENCH_N);
+    fn(bench.y, BENCH_N);
+}
+
+enum { BENCH_TAPS = 16, BENCH_PIXELS = 256 };
+
+/* Pictures: a reduction to a quarter, as of a photograph of 12 megapixels to one. */
+static bench_work bench_resample(const einf__kernels *k, int slot)
+{
+    static const int32_t first[BENCH_PIXELS];
+    int32_t count[BENCH_PIXELS];
+    for (int i = 0; i < BENCH_PIXELS; i++) count[i] = BENCH_TAPS;
+    const int32_t *weights = (const int32_t *)(const void *)bench.strip;
+    const einf__taps taps = {first, count, weights, BENCH_PIXELS, BENCH_TAPS};
+    if (slot == EINF__SLOT_resample_cols) {
+        const int64_t stride = BENCH_N + 64; /* rows a page apart would share a few lines of the cache */
+        k->resample_cols((uint8_t *)bench.half, bench.weights, stride, weights, BENCH_TAPS, BENCH_N);
+        return (bench_work){(double)BENCH_N * BENCH_TAPS, "multiply-adds a cycle", PER_CYCLE};
+    }
+    k->resample_rows((uint8_t *)bench.half, 3 * BENCH_PIXELS, bench.weights, BENCH_N, EINF__RESAMPLE_MAX_ROWS,
+                     BENCH_N / 3, &taps);
+    return (bench_work){3.0 * EINF__RESAMPLE_MAX_ROWS * BENCH_PIXELS * BENCH_TAPS, "multiply-adds a cycle", PER_CYCLE};
+}
+
 /* One call of the slot; its work. */
 static bench_work bench_call(const einf__kernels *k, int slot)
 {
@@ -106,6 +133,10 @@ static bench_work bench_call(const einf__kernels *k, int slot)
                    48, false);
         return (bench_work){48.0 * k->float_mr * BENCH_DEPTH, "multiply-adds a cycle", PER_CYCLE};
     case EINF__SLOT_rms_norm: k->rms_norm(bench.y, bench.x, bench.x, BENCH_N, 1e-6f); break;
+    case EINF__SLOT_layer_norm: k->layer_norm(bench.y, bench.x, bench.x, bench.x, BENCH_N, 1e-6f); break;
+    case EINF__SLOT_quick_gelu: bench_act(k->quick_gelu); break;
+    case EINF__SLOT_gelu: bench_act(k->gelu); break;
+    case EINF__SLOT_silu: bench_act(k->silu); break;
     case EINF__SLOT_add: k->add(bench.y, bench.x, BENCH_N); break;
     case EINF__SLOT_swiglu: k->swiglu(bench.y, bench.x, bench.x, BENCH_N); break;
     case EINF__SLOT_geglu: k->geglu(bench.y, bench.x, bench.x, BENCH_N); break;
@@ -120,6 +151,8 @@ static bench_work bench_call(const einf__kernels *k, int slot)
     case EINF__SLOT_attend_f16: return bench_attend(k->attend_f16);
     case EINF__SLOT_attend_f32: return bench_attend(k->attend_f32);
     case EINF__SLOT_attend_q8_0: return bench_attend(k->attend_q8_0);
+    case EINF__SLOT_resample_rows:
+    case EINF__SLOT_resample_cols: return bench_resample(k, slot);
     default: return (bench_work){0.0, "not timed", PER_NANOSECOND};
     }
     return (bench_work){4.0 * BENCH_N, "GB/s of floats", PER_NANOSECOND};

@@ -38,7 +38,7 @@ static double largest(const float *x, int64_t n)
 
 static void check_quantize_f16_shape(const check *c, int64_t n, float size)
 {
-    const int64_t n_groups = (n + EINF__F16_GROUP - 1) / EINF__F16_GROUP;
+    const int64_t n_groups = (n + EINF__NARROW_GROUP - 1) / EINF__NARROW_GROUP;
     note_shape("n %lld, numbers to %g", (long long)n, (double)size);
     guarded x = guard_floats(n), y = guard_halves(n), scale = guard_floats(n_groups);
     guarded y_ref = guard_halves(n), scale_ref = guard_floats(n_groups);
@@ -47,9 +47,9 @@ static void check_quantize_f16_shape(const check *c, int64_t n, float size)
     c->k->quantize_f16(halves(&y), floats(&scale), floats(&x), n);
     c->ref->quantize_f16(halves(&y_ref), floats(&scale_ref), floats(&x), n);
     for (int64_t i = 0; i < n; i++) {
-        const int64_t first = i / EINF__F16_GROUP * EINF__F16_GROUP, left = n - first;
-        const double max = largest(floats(&x) + first, left < EINF__F16_GROUP ? left : EINF__F16_GROUP);
-        expect_half(halves(&y)[i], floats(&scale)[i / EINF__F16_GROUP], floats(&x)[i], max, "half", i);
+        const int64_t first = i / EINF__NARROW_GROUP * EINF__NARROW_GROUP, left = n - first;
+        const double max = largest(floats(&x) + first, left < EINF__NARROW_GROUP ? left : EINF__NARROW_GROUP);
+        expect_half(halves(&y)[i], floats(&scale)[i / EINF__NARROW_GROUP], floats(&x)[i], max, "half", i);
         expect_equal(halves(&y)[i], halves(&y_ref)[i], "bits of half", i);
     }
     expect_same_floats(floats(&scale), floats(&scale_ref), n_groups, "scale");
@@ -78,7 +78,7 @@ static void check_quantize_f16(const check *c)
 
 static void check_pack_f16_shape(const check *c, int32_t n_rows, int32_t depth, int64_t lda, float size)
 {
-    const int32_t mr = c->k->half_mr;
+    const int32_t mr = c->k->narrow_mr[EINF__SUM_F16];
     note_shape("rows %d, depth %d, numbers to %g", n_rows, depth, (double)size);
     guarded a = guard_floats((n_rows - 1) * lda + depth), scale = guard_floats(mr);
     guarded panel = guard_halves((int64_t)mr * depth);
@@ -101,7 +101,7 @@ static void check_pack_f16(const check *c)
 {
     static const int32_t depths[] = { 1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 64, 129 };
     for (size_t d = 0; d < COUNT(depths); d++)
-        for (int32_t n_rows = 1; n_rows <= c->k->half_mr; n_rows++)
+        for (int32_t n_rows = 1; n_rows <= c->k->narrow_mr[EINF__SUM_F16]; n_rows++)
             check_pack_f16_shape(c, n_rows, depths[d], depths[d] + (int64_t)(d % 3),
                                  half_sizes[(d + (size_t)n_rows) % COUNT(half_sizes)]);
 }
@@ -120,7 +120,7 @@ enum {
 /* Element k of a row (side 0) or of a column (1). */
 static float half_element(int kind, int side, int64_t k)
 {
-    const int64_t at = k % EINF__F16_GROUP;
+    const int64_t at = k % EINF__NARROW_GROUP;
     switch (kind) {
     case HALF_EXACT: return (float)((int)(random_u32() % 7) - 3);
     case HALF_LARGEST: return 16.0f;
@@ -142,28 +142,29 @@ static void expect_half_product(const check *c, int kind, const uint16_t *panel,
                                 int32_t depth, const uint16_t *b, const float *b_scale, double before, float got)
 {
     double sum = 0.0, bound = 0.0;
-    for (int64_t k = 0; k < depth; k += EINF__F16_GROUP) {
-        const int64_t n = depth - k < EINF__F16_GROUP ? depth - k : EINF__F16_GROUP;
+    for (int64_t k = 0; k < depth; k += EINF__NARROW_GROUP) {
+        const int64_t n = depth - k < EINF__NARROW_GROUP ? depth - k : EINF__NARROW_GROUP;
         double exact = 0.0, magnitude = 0.0;
         for (int64_t e = k; e < k + n; e++) {
-            const double p = (double)einf__f16_to_f32(panel[e * c->k->half_mr + row]) * (double)einf__f16_to_f32(b[e]);
+            const uint16_t w = panel[e * c->k->narrow_mr[EINF__SUM_F16] + row];
+            const double p = (double)einf__f16_to_f32(w) * (double)einf__f16_to_f32(b[e]);
             exact += p;
             magnitude += fabs(p);
         }
-        const double factor = (double)b_scale[k / EINF__F16_GROUP] * (double)scale;
+        const double factor = (double)b_scale[k / EINF__NARROW_GROUP] * (double)scale;
         sum += half_group_sum(kind, n, exact) * factor;
         if (kind == HALF_RANDOM) bound += (double)n * (magnitude * 0x1p-11 + 0x1p-25) * factor;
     }
-    bound += (double)EINF__TOL_REORDER(depth / EINF__F16_GROUP + 2) * (fabs(sum) + fabs(before) + bound);
+    bound += (double)EINF__TOL_REORDER(depth / EINF__NARROW_GROUP + 2) * (fabs(sum) + fabs(before) + bound);
     expect_within((double)got, before + sum, bound, "row", row);
 }
 
 /* The same by the reference, in panels of its own height: to the last bit. */
 static void expect_reference_halves(const check *c, const uint16_t *panel, const float *scale, int32_t depth,
-                                    const einf__halves *b, int32_t n_cols, const float *got, int64_t ldc,
+                                    const einf__narrow_cols *b, int32_t n_cols, const float *got, int64_t ldc,
                                     const float *before, bool add)
 {
-    const int32_t mr = c->k->half_mr, ref_mr = c->ref->half_mr;
+    const int32_t mr = c->k->narrow_mr[EINF__SUM_F16], ref_mr = c->ref->narrow_mr[EINF__SUM_F16];
     expect_true(mr % ref_mr == 0, "panels of a height that the reference cannot follow");
     guarded part = guard_halves((int64_t)ref_mr * depth), out = guard_floats((int64_t)ref_mr * n_cols);
     for (int32_t row = 0; row < mr; row += ref_mr) {
@@ -182,13 +183,13 @@ static void expect_reference_halves(const check *c, const uint16_t *panel, const
 static void check_mul_f16_shape(const check *c, int kind, int32_t depth, int32_t n_cols, bool add, int gap)
 {
     note_shape("kind %d, depth %d, columns %d, %s", kind, depth, n_cols, add ? "added" : "stored");
-    const int32_t mr = c->k->half_mr;
-    const int64_t n_groups = (depth + EINF__F16_GROUP - 1) / EINF__F16_GROUP;
+    const int32_t mr = c->k->narrow_mr[EINF__SUM_F16];
+    const int64_t n_groups = (depth + EINF__NARROW_GROUP - 1) / EINF__NARROW_GROUP;
     const int64_t stride = depth + gap, groups = n_groups + gap, ldc = mr + 3 * gap, n_out = (n_cols - 1) * ldc + mr;
     guarded panel = guard_halves((int64_t)mr * depth), scale = guard_floats(mr);
     guarded x = guard_halves((n_cols - 1) * stride + depth), x_scale = guard_floats((n_cols - 1) * groups + n_groups);
     guarded out = guard_floats(n_out), before = guard_floats(n_out);
-    const einf__halves b = { halves(&x), floats(&x_scale), stride, groups };
+    const einf__narrow_cols b = { halves(&x), floats(&x_scale), stride, groups };
     for (int32_t i = 0; i < mr * depth; i++) halves(&panel)[i] = einf__f32_to_f16(half_element(kind, 0, i / mr));
     for (int32_t i = 0; i < mr; i++) floats(&scale)[i] = ldexpf(1.0f, i % 5 - 2);
     for (int32_t j = 0; j < n_cols; j++) {

@@ -143,6 +143,44 @@ static void check_rms_norm(const check *c)
     check_rms_norm_of(c, 16384, 3.0f, 1e-5f, false);
 }
 
+/* offset: of all elements, which the mean takes out again. */
+static void check_layer_norm_of(const check *c, int64_t n, float scale, float offset, float eps, bool in_place)
+{
+    note_shape("n %lld, scale %g around %g%s", (long long)n, (double)scale, (double)offset,
+               in_place ? ", in place" : "");
+    guarded x = guard_floats(n), w = guard_floats(n), b = guard_floats(n), y = guard_floats(n);
+    fill_random(floats(&x), n, scale);
+    fill_random(floats(&w), n, 2.0f);
+    fill_random(floats(&b), n, 0.5f);
+    double sum = 0.0, squares = 0.0;
+    for (int64_t i = 0; i < n; i++) sum += (double)(floats(&x)[i] += offset);
+    const double mean = sum / (double)n;
+    for (int64_t i = 0; i < n; i++) squares += pow((double)floats(&x)[i] - mean, 2.0);
+    const double factor = 1.0 / sqrt(squares / (double)n + (double)eps);
+    if (in_place) memcpy(y.data, x.data, x.size_bytes);
+    c->k->layer_norm(floats(&y), in_place ? floats(&y) : floats(&x), floats(&w), floats(&b), n, eps);
+    for (int64_t i = 0; i < n; i++) {
+        const double normed = ((double)floats(&x)[i] - mean) * factor * (double)floats(&w)[i];
+        const double bias = (double)floats(&b)[i];
+        expect_within((double)floats(&y)[i], normed + bias, 2.5e-7 * (fabs(normed) + fabs(bias)), "element", i);
+    }
+    guard_free(&x);
+    guard_free(&w);
+    guard_free(&b);
+    guard_free(&y);
+}
+
+static void check_layer_norm(const check *c)
+{
+    for (size_t i = 0; i < COUNT(row_lengths); i++) {
+        check_layer_norm_of(c, row_lengths[i], 1.0f, 0.0f, 1e-6f, i % 2);
+        check_layer_norm_of(c, row_lengths[i], 1.0f, 1000.0f, 1e-6f, i % 2 == 0); /* the mean outweighs all */
+        check_layer_norm_of(c, row_lengths[i], 1e-5f, 1e-4f, 1e-6f, false);       /* eps decides */
+        check_layer_norm_of(c, row_lengths[i], 1e25f, -1e25f, 1e-6f, false);      /* squares beyond f32 */
+    }
+    check_layer_norm_of(c, 16384, 3.0f, 1.0f, 1e-5f, false);
+}
+
 static void check_add(const check *c)
 {
     for (size_t l = 0; l < COUNT(row_lengths); l++) {
@@ -245,6 +283,80 @@ static void check_geglu(const check *c)
 {
     check_glu(c, c->k->geglu, gelu_exact, gelu_bound);
     check_glu_sweep(c->k->geglu, gelu_exact, gelu_bound);
+}
+
+/* ------------------------------------------------------------------------------------------------ activations -- */
+
+static double quick_gelu_exact(double x)
+{
+    return x / (1.0 + exp(-1.702 * x));
+}
+
+/* The argument of its exponential is rounded, which the argument's size magnifies. */
+static double quick_gelu_bound(double x)
+{
+    return (4e-7 + 1.5e-7 * fmin(1.702 * fabs(x), 90.0)) * fabs(quick_gelu_exact(x)) + 1e-35;
+}
+
+static double erf_gelu_exact(double x)
+{
+    return 0.5 * x * erfc(-x * sqrt(0.5));
+}
+
+static double erf_gelu_bound(double x)
+{
+    return 6e-7 * fabs(erf_gelu_exact(x)) + 1e-35;
+}
+
+/* In place, at every length and several magnitudes; then the whole range in small steps, its far ends, and NaN. */
+static void check_act(einf__act_fn fn, double (*exact)(double), double (*bound)(double))
+{
+    static const float scales[] = {1.0f, 12.0f, 120.0f, 1e-6f, 1e-30f};
+    for (size_t l = 0; l < COUNT(row_lengths); l++) {
+        for (size_t range = 0; range < COUNT(scales); range++) {
+            const int64_t n = row_lengths[l];
+            note_shape("n %lld, up to %g", (long long)n, (double)scales[range]);
+            guarded y = guard_floats(n);
+            float was[1024];
+            fill_random(floats(&y), n, scales[range]);
+            if (range == 2) floats(&y)[n / 2] = -1e30f;
+            memcpy(was, y.data, y.size_bytes);
+            fn(floats(&y), n);
+            for (int64_t i = 0; i < n; i++)
+                expect_within((double)floats(&y)[i], exact((double)was[i]), bound((double)was[i]), "element", i);
+            guard_free(&y);
+        }
+    }
+    note_shape("n 8, from -130 to 130");
+    for (int step = -13000; step < 13000; step += 8) {
+        float x[8], y[8];
+        for (int i = 0; i < 8; i++) x[i] = y[i] = (float)(step + i) * 0.01f + 0.0037f;
+        fn(y, 8);
+        for (int i = 0; i < 8; i++) {
+            expect_within((double)y[i], exact((double)x[i]), bound((double)x[i]), "element * 100", step + i);
+            if (x[i] < -80.0f) continue; /* where results vanish */
+            expect_true((y[i] < 0.0f) == (x[i] < 0.0f) || y[i] == 0.0f, "the sign of what went in");
+        }
+    }
+    float y[19] = {[0] = NAN, [9] = INFINITY, [10] = 3e38f, [17] = -0.0f, [18] = NAN};
+    fn(y, 19);
+    for (int i = 0; i < 19; i++) expect_equal(y[i] != y[i], i % 18 == 0, "NaN from NaN", i);
+    expect_true(y[9] == INFINITY && y[10] == 3e38f && y[1] == 0.0f && y[17] == 0.0f, "the ends of the range");
+}
+
+static void check_quick_gelu(const check *c)
+{
+    check_act(c->k->quick_gelu, quick_gelu_exact, quick_gelu_bound);
+}
+
+static void check_gelu(const check *c)
+{
+    check_act(c->k->gelu, erf_gelu_exact, erf_gelu_bound);
+}
+
+static void check_silu(const check *c)
+{
+    check_act(c->k->silu, silu_exact, silu_bound);
 }
 
 /* --------------------------------------------------------------------------------------------------- rotation -- */

@@ -7,9 +7,11 @@
 #ifndef TESTS_CHECK_SLOTS_H
 #define TESTS_CHECK_SLOTS_H
 
+#include "tests/checkkern/check_fixed16.h"
 #include "tests/checkkern/check_halves.h"
 #include "tests/checkkern/check_matrices.h"
 #include "tests/checkkern/check_panels.h"
+#include "tests/checkkern/check_resample.h"
 #include "tests/checkkern/check_rows.h"
 #include "tests/checkkern/check_weights.h"
 

@@ -93,13 +93,78 @@ expect 0 "compare" --only 'dot[Q8_0]' --rung ref --seconds 0.001 --threads 2 --c
 check "seven ratios" test "$(grep -c '^dot\[Q8_0\] ref .* x [0-9.]* ([0-9.]* to [0-9.]*)' "$out")" = 7
 check "and their count" out_has '0 that the other has not'
 expect 0 "every slot of plain C" --rung ref --seconds 0.001 --json
-for slot in quantize_tile gemm_f32 mul_f32 quantize_f16 pack_f16 mul_f16 rms_norm rope_neox to_f16 attend_q8_0 'to_f32\[Q4_K\]' 'pack\[Q4_K\]' \
-    'panel_mul\[32m\]' 'panel_mul\[128\]'; do
+for slot in quantize_tile gemm_f32 mul_f32 quantize_f16 pack_f16 mul_f16 quantize_i16 pack_i16 mul_i16 rms_norm rope_neox \
+    to_f16 attend_q8_0 'to_f32\[Q4_K\]' 'pack\[Q4_K\]' 'panel_mul\[32m\]' 'panel_mul\[128\]'; do
     check "$slot is measured" grep -q "\"slot\":\"$slot\"" "$out"
 done
 turn_down 2 'no such slot in that rung: nothing' --only nothing
 turn_down 2 '--rung takes ref, avx2' --rung sse
 turn_down 2 '--seconds takes seconds from 0.001 to 60, not: 0' --seconds 0
+
+# --------------------------------------------------------------------------------------------------- bench-vlm --
+bin=$folder/bench-vlm
+eye=models/traffic-vl/mmproj-traffic-vl-F16.gguf
+vl=models/traffic-vl/traffic-vl-Q8_0.gguf
+expect 0 "help" --help
+check "help names the options" grep -q -- '--clamps LIST' "$out"
+expect 0 "a prompt" -m $vl --mmproj $eye --size 320x222 -n 3 -r 2 -t 1 --json
+check "one object" one_object
+check "schema" json_is schema edgeinfer-bench-vlm-1
+check "size" test "$(json sizes.width)x$(json sizes.height) $(json sizes.n_patches) $(json sizes.n_image_tokens)" = \
+    "308x224 352 88"
+check "tokens" test "$(json n_decode)" = 3 -a "$(number n_prompt)" -gt 88
+for phase in total prepare encode prefill decode; do check "$phase" measured figures.${phase}_s; done
+check "samples of all runs" json_is figures.encode_s.samples.length 2
+for key in encode_ms encode_gmac_s encode_mac_per_cycle_per_thread encode_share_of_peak sizes.encode_macs \
+    sizes.encode_plan_bytes rss_peak_bytes figures.private_bytes.median; do check "$key" positive $key; done
+check "without --cost there is no area" test -z "$(json figures.cpu_auc_pct_s.median)"
+expect 0 "the encoder alone" --encode-only --mmproj $eye --size 112x84 --longest-edge 1024 -r 1
+check "a line to pair with" grep -q '^image encoded in [0-9.]* ms: ' "$out"
+check "its size" out_has '112x84, encoded as 112x84: 48 patches, 12 tokens'
+expect 0 "the encoder alone, in JSON" --encode-only --mmproj $eye --size 504x336 --longest-edge 1024 -r 1 --json
+check "encodes without resizing" test "$(json sizes.n_patches)" = 864
+check "what is planned is taken" test "$(json figures.private_bytes.median)" = "$(json sizes.encode_plan_bytes)"
+check "no prefill" test -z "$(json figures.prefill_s.median)"
+scene=models/traffic-vl/heldout/scene-00.png
+expect 0 "a file, its cost" --encode-only --mmproj $eye --image $scene -r 1 --cost --idle 0 --json
+check "its size" test "$(json sizes.nominal_width)x$(json sizes.nominal_height)" = 1024x712
+check "area of the CPU" positive figures.cpu_auc_pct_s.median
+expect 0 "forecast" --ladder --dry --mmproj $eye -o "$tmp/dry.svg" --json
+check "one object" one_object
+check "schema" json_is schema edgeinfer-bench-vlm-ladder-1
+check "twenty sizes under three clamps" json_is points.length 60
+check "flat above the clamp" test "$(json points.0.n_image_tokens) $(json points.6.n_image_tokens)" = "962 962"
+check "falling below" test "$(json points.7.n_image_tokens) $(json points.27.n_image_tokens)" = "816 682"
+check "nothing was run" test -z "$(json points.0.total_s.median)$(json laws.length)"
+check "a picture" grep -q '^</svg>$' "$tmp/dry.svg"
+expect 0 "ladder" --ladder -m $vl --mmproj $eye --scale 0.2 --clamps 1024,714 -n 1 -r 1 --idle 0 --json \
+    --widths 2048,1614,1128,1024,854,714,602,378 -o "$tmp/ladder.svg"
+check "one object" one_object
+check "points" json_is points.length 16
+check "clamps are scaled" test "$(json points.0.clamp_px) $(json points.15.clamp_px)" = "205 143"
+check "seconds" positive points.15.total_s.median
+check "area of the CPU" positive points.0.cpu_auc_pct_s.median
+check "the law under each clamp" test "$(json laws.0.clamp_px) $(json laws.0.of)" = "205 total_s"
+check "says what it is" grep -qE '"law":"(hinge|step|line|constant)"' "$out"
+for svg in dry ladder; do
+    if command -v xmllint >/dev/null; then check "$svg.svg is XML" xmllint --noout "$tmp/$svg.svg"
+    else skip "xmllint is not there"; fi
+done
+turn_down 2 'needs a vision encoder: --mmproj FILE' -m $vl
+turn_down 2 'needs a model: -m FILE, or --encode-only' --mmproj $eye
+turn_down 2 '--size takes WIDTHxHEIGHT, 1 to 16384, not: 0x5' --encode-only --mmproj $eye --size 0x5
+turn_down 2 '--size takes WIDTHxHEIGHT, 1 to 16384, not: 10x10x' --encode-only --mmproj $eye --size 10x10x
+turn_down 2 '--image and --size: one of them' --encode-only --mmproj $eye --size 9x9 --image x.png
+turn_down 2 '-o and --dry are of --ladder' --encode-only --mmproj $eye --dry
+turn_down 2 '--ladder takes --clamps' --ladder --mmproj $eye --longest-edge 100
+turn_down 2 '--clamps takes at most six' --ladder --mmproj $eye --clamps 28,29,30,31,32,33,34
+turn_down 2 '--scale takes a number from 0.01 to 8, not: 9' --ladder --mmproj $eye --scale 9
+turn_down 1 'the picture is 1024 pixels wide, the ladder begins at 2048' --ladder --dry --mmproj $eye \
+    --image $scene
+turn_down 1 "$tmp/none/x.svg: No such file" --ladder --dry --mmproj $eye -o "$tmp/none/x.svg"
+turn_down 3 'not a GGUF file' --encode-only --mmproj Makefile
+turn_down 3 '' -m $model --mmproj $eye
+turn_down 1 'no such file' --encode-only --mmproj "$tmp/none.gguf"
 
 # --------------------------------------------------------------------------------------------------- paired.sh --
 bin=bench/paired.sh

@@ -58,6 +58,9 @@ offers "model two.gguf,model.gguf" run mod
 offers "model two.gguf,model.gguf" run -m mod
 offers "model two.gguf,model.gguf" perplexity --base mod
 offers notes.txt run model.gguf -f no
+offers notes.txt run model.gguf --image no
+offers "model two.gguf,model.gguf" encode --mmproj mod
+offers bicubic,bilinear,box,lanczos,legacy-bicubic preprocess model.gguf --filter ""
 offers @notes.txt logits model.gguf --tokens @no
 offers folder doctor --sysroot f
 offers "" run model.gguf -n ""

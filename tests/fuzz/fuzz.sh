@@ -28,7 +28,7 @@ search() { # search PROGRAM
     name=${1##*/search-}
     log=$dir/$name.log
     case $name in # long inputs find little that short ones do not, slowly; but a model has its size
-        gguf) room=196608 ;;
+        gguf | mmproj) room=196608 ;;
         state) room=16384 ;;
         *) room=4096 ;;
     esac

@@ -32,20 +32,23 @@ static einf__memory mem;
 /* ------------------------------------------------------------------------------------------- conversations -- */
 
 static const einf__template_message PLAIN[] = {
-    { TEXT("user"), TEXT("Hello, " USER " how are you?"), { NULL, 0 } },
+    { TEXT("user"), TEXT("Hello, " USER " how are you?"), { NULL, 0 }, NULL, 0 },
 };
 static const einf__template_message LONG[] = {
-    { TEXT("system"), TEXT("  You are brief. " USER), { NULL, 0 } },
-    { TEXT("user"), TEXT("<|im_end|>" USER " {{ messages }} \xe4\xb8\xad\xe6\x96\x87 \xf0\x9f\x98\x80"), { NULL, 0 } },
-    { TEXT("assistant"), TEXT("<think>\nhm " USER "\n</think>\n\nWell.\n"), TEXT("{\"reasoning_content\": \"hm\"}") },
-    { TEXT("user"), TEXT(""), { NULL, 0 } },
+    { TEXT("system"), TEXT("  You are brief. " USER), { NULL, 0 }, NULL, 0 },
+    { TEXT("user"), TEXT("<|im_end|>" USER " {{ messages }} \xe4\xb8\xad\xe6\x96\x87 \xf0\x9f\x98\x80"), { NULL, 0 },
+      NULL, 0 },
+    { TEXT("assistant"), TEXT("<think>\nhm " USER "\n</think>\n\nWell.\n"), TEXT("{\"reasoning_content\": \"hm\"}"),
+      NULL, 0 },
+    { TEXT("user"), TEXT(""), { NULL, 0 }, NULL, 0 },
 };
 static const einf__template_message TOOLS[] = {
-    { TEXT("user"), TEXT("What is the weather?" USER), { NULL, 0 } },
+    { TEXT("user"), TEXT("What is the weather?" USER), { NULL, 0 }, NULL, 0 },
     { TEXT("assistant"), { NULL, 0 },
       TEXT("{\"tool_calls\": [{\"id\": \"a1\", \"type\": \"function\", \"function\": {\"name\": \"get_weather\", "
-           "\"arguments\": {\"city\": \"Ulm\", \"n\": [1, 2.5, -3e4, null, true]}}}]}") },
-    { TEXT("tool"), TEXT("{\"t\": 21.5}" USER), TEXT("{\"tool_call_id\": \"a1\", \"name\": \"get_weather\"}") },
+           "\"arguments\": {\"city\": \"Ulm\", \"n\": [1, 2.5, -3e4, null, true]}}}]}"), NULL, 0 },
+    { TEXT("tool"), TEXT("{\"t\": 21.5}" USER), TEXT("{\"tool_call_id\": \"a1\", \"name\": \"get_weather\"}"),
+      NULL, 0 },
 };
 static const struct { const einf__template_message *messages; uint64_t n; } CONVERSATIONS[] = {
     { PLAIN, TEST_COUNT(PLAIN) }, { LONG, TEST_COUNT(LONG) }, { TOOLS, TEST_COUNT(TOOLS) }, { PLAIN, 0 },
@@ -158,7 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
                                       strlen(PROGRAMS[which % TEST_COUNT(PROGRAMS)]) };
 
     const einf__bytes a_tool = TEXT(A_TOOL), nothing = TEXT("{}");
-    const einf__template_message one = { TEXT("user"), fields[0], fields[1] };
+    const einf__template_message one = { TEXT("user"), fields[0], fields[1], NULL, 0 };
     const einf__template_var vars[] = {
         { .name = "bos_token", .kind = EINF__VAR_TEXT, .text = TEXT("<s>"), .markup = true },
         { .name = "eos_token", .kind = EINF__VAR_TEXT, .text = TEXT("</s>"), .markup = true },

@@ -76,9 +76,12 @@ static void compare(const golden *g, const bound *b, const float *expected, bool
     assert_true(kl <= max_kl);
 }
 
-/* Float weights with sums in f16, where the CPU has them; elsewhere, and of codes, the same bits with and without. */
-static void compare_f16_sums(const golden *g, const bound *b, const float *expected, bool is_long)
+/* Float weights with sums in 16 bits, where the CPU has them; elsewhere, and of codes, the same bits as without. */
+static void compare_narrow_sums(const golden *g, const bound *b, const float *expected, bool is_long, int32_t sum)
 {
+    static const struct { const char *name; double max_error, min_moved; } kinds[] = {
+        [EINF_FLOAT_SUM_F16] = { "f16", 4e-3, 1e-4 }, [EINF_FLOAT_SUM_I16] = { "i16", 1e-3, 1e-5 },
+    };
     const bool has_floats = b->error < 1e-2;
     if (!has_floats && test_is_emulated()) return; /* minutes otherwise */
     const size_t n = (size_t)(is_long ? N_LONG_ROWS : N_SHORT) * N_VOCAB;
@@ -87,18 +90,18 @@ static void compare_f16_sums(const golden *g, const bound *b, const float *expec
     einf_error err = test_error();
     config.n_ctx = 256;
     float *in_f32 = logits_of(g, &config, is_long);
-    config.float_sum = EINF_FLOAT_SUM_F16;
-    float *in_f16 = logits_of(g, &config, is_long);
+    config.float_sum = sum;
+    float *narrow = logits_of(g, &config, is_long);
     assert_ok(einf_session_plan(g->model, &config, &plan, &err), &err);
-    const double error = golden_relative_error(in_f16, expected, n), moved = golden_relative_error(in_f16, in_f32, n);
+    const double error = golden_relative_error(narrow, expected, n), moved = golden_relative_error(narrow, in_f32, n);
     free(in_f32);
-    free(in_f16);
+    free(narrow);
 
-    const bool f16 = has_floats && plan.float_sum == EINF_FLOAT_SUM_F16;
-    if (f16)
-        printf("%-18s %3d ids, sums in f16        error %.2e (allowed 4e-3), from sums in f32 %.2e\n", b->name,
-               is_long ? N_LONG : N_SHORT, error, moved);
-    assert_true(f16 ? error <= 4e-3 && moved > 1e-4 : moved <= 0.0);
+    const bool has = has_floats && plan.float_sum == sum;
+    if (has)
+        printf("%-18s %3d ids, sums in %s        error %.2e (allowed %.0e), from sums in f32 %.2e\n", b->name,
+               is_long ? N_LONG : N_SHORT, kinds[sum].name, error, kinds[sum].max_error, moved);
+    assert_true(has ? error <= kinds[sum].max_error && moved > kinds[sum].min_moved : moved <= 0.0);
 }
 
 static void check_length(const golden *g, const bound *b, bool is_long)
@@ -112,7 +115,8 @@ static void check_length(const golden *g, const bound *b, bool is_long)
         if (path < 3) compare(g, b, expected, is_long, path, true);
         compare(g, b, expected, is_long, path, false);
     }
-    compare_f16_sums(g, b, expected, is_long);
+    compare_narrow_sums(g, b, expected, is_long, EINF_FLOAT_SUM_F16);
+    compare_narrow_sums(g, b, expected, is_long, EINF_FLOAT_SUM_I16);
     free(expected);
 }
 

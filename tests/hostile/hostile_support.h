@@ -27,7 +27,7 @@ typedef struct host {
     int n_opened, n_refused, n_answered;
 } host;
 
-static inline void host_open(host *h)
+static inline void host_open_within(host *h, uint64_t ram_limit_bytes)
 {
     einf_error err = test_error();
     memset(h, 0, sizeof *h);
@@ -35,9 +35,12 @@ static inline void host_open(host *h)
     einf_runtime_config c = EINF_INIT(einf_runtime_config);
     c.n_threads = 1;
     c.allocator = &h->heap.allocator;
+    c.ram_limit_bytes = ram_limit_bytes;
     assert_ok(einf_runtime_create(&c, &h->rt, &err), &err);
     h->empty_bytes = h->heap.live_bytes;
 }
+
+static inline void host_open(host *h) { host_open_within(h, 0); }
 
 static inline void host_close(host *h)
 {

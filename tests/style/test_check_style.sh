@@ -64,6 +64,9 @@ put engine/base/a.c '#include <immintrin.h>';                rule "belongs into 
 put engine/base/a.c '#include <arm_neon.h>';                 rule "belongs into engine/kernels/(x86|arm)/"
 put engine/base/a.c '#include <pcre2.h>';                    rule "belongs into engine/text/"
 put cli/a.c '#include <utf8proc.h>';                         rule "belongs into engine/"
+put engine/base/a.c '#include <setjmp.h>';                   rule "belongs into vision/image_(jpeg|png)"
+put vision/image.c '#include <png.h>';                       rule "belongs into vision/image_png"
+put vision/image_png.c '#include <jpeglib.h>';               rule "belongs into vision/image_jpeg"
 put engine/base/a.c '#include <cblas.h>';                    rule "belongs into blas/"
 put engine/base/a.c '#include <cjson/cJSON.h>';              rule "belongs into cli/|bench/"
 put engine/gguf/a.c '#include <pthread.h>';                  rule "belongs into engine/base/threads"
@@ -85,6 +88,8 @@ put engine/base/a.c "/* $todo: more */";                     rule "no TODO"
 put engine/base/a.c '/* see /home/anna/x */';                rule "no paths of one machine"
 put engine/base/a.c 'const char *p = "/tmp/x";';             rule "no paths of one machine"
 put engine/base/a.c 'void f(void) { x = malloc (1); }';      rule "functions the library does not call"
+put vision/image.c 'void f(void) { longjmp(to, 1); }';       rule "functions the library does not call"
+put vision/image_png.c 'void f(void) { free(p); }';          rule "functions the library does not call"
 for name in calloc realloc free strdup strcpy strcat sprintf atoi atof strtod printf fprintf puts getenv exit abort setjmp \
     longjmp signal rand strtok alloca; do
     put "engine/base/$name.c" "void f(void) { $name(1); }"

@@ -41,7 +41,7 @@ float model_normal(uint64_t *state)
     return (float)(sum - 2 * 65535) * (1.0f / 37837.2f); /* deviation of the sum: 65536 * sqrt(4 / 12) */
 }
 
-static uint64_t hash_name(const char *name)
+uint64_t model_name_seed(const char *name)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
     for (; *name; name++) h = (h ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
@@ -336,7 +336,7 @@ void model_put_tensor(gguf_build *b, const model_spec *s, const model_tensor *t)
     uint64_t n_elems = t->dims[0];
     if (t->n_dims > 1) n_elems *= t->dims[1];
     size_t n_bytes;
-    uint8_t *data = model_weights(t->type, n_elems, t->mean, t->std, s->seed ^ hash_name(t->name), &n_bytes);
+    uint8_t *data = model_weights(t->type, n_elems, t->mean, t->std, s->seed ^ model_name_seed(t->name), &n_bytes);
     if (!data) die("no whole number of blocks in", t->name);
     gguf_build_drop_tensor(b, t->name);
     gguf_build_tensor(b, t->name, t->type, t->n_dims, t->dims, data, n_bytes);

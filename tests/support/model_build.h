@@ -86,6 +86,8 @@ void model_put_tensor(gguf_build *b, const model_spec *s, const model_tensor *t)
  *  mean and standard deviation; NULL when n_elems is no whole number of blocks. */
 uint8_t *model_weights(uint32_t type, uint64_t n_elems, float mean, float std, uint64_t seed, size_t *n_bytes);
 
+/** What a tensor's name adds to a seed. */
+uint64_t model_name_seed(const char *name);
 /** Random numbers that are the same on every machine: uniform bits, and about normal with mean 0 and deviation 1. */
 uint64_t model_random(uint64_t *state);
 float model_normal(uint64_t *state);

@@ -9,18 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct naive_tensor {
-    char name[64];
-    uint32_t type;
-    uint64_t dims[4];
-    const uint8_t *data;
-} naive_tensor;
+#include "tests/support/naive_file.h"
 
 struct naive_model {
     model_spec s;
     uint32_t n_ctx;
-    naive_tensor *tensors;
-    size_t n_tensors;
+    naive_file *file;
 };
 
 static void die(const char *what, const char *name)
@@ -36,64 +30,19 @@ static void *zeros(size_t n, size_t size)
     return p;
 }
 
-/* ------------------------------------------------------------------------------------------------ the file -- */
-
-static uint64_t take(const uint8_t **at, size_t n_bytes)
-{
-    uint64_t v = 0;
-    memcpy(&v, *at, n_bytes);
-    *at += n_bytes;
-    return v;
-}
-
-static void skip_value(const uint8_t **at, uint32_t type)
-{
-    static const uint8_t size[] = { 1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8 };
-    if (type == GGUF_STRING) {
-        const uint64_t n = take(at, 8);
-        *at += n;
-    } else if (type == GGUF_ARRAY) {
-        const uint32_t item = (uint32_t)take(at, 4);
-        for (uint64_t n = take(at, 8); n > 0; n--) skip_value(at, item);
-    } else {
-        *at += size[type];
-    }
-}
-
 naive_model *naive_open(const model_spec *s, const uint8_t *file)
 {
-    const uint8_t *at = file + 8;
     naive_model *m = zeros(1, sizeof *m);
     m->s = *s;
     m->n_ctx = s->n_ctx_train;
-    m->n_tensors = (size_t)take(&at, 8);
-    m->tensors = zeros(m->n_tensors, sizeof *m->tensors);
-    for (uint64_t n_kv = take(&at, 8); n_kv > 0; n_kv--) {
-        skip_value(&at, GGUF_STRING);
-        const uint32_t type = (uint32_t)take(&at, 4);
-        skip_value(&at, type);
-    }
-    uint64_t *offsets = zeros(m->n_tensors, sizeof *offsets);
-    for (size_t i = 0; i < m->n_tensors; i++) {
-        naive_tensor *t = &m->tensors[i];
-        const size_t n = (size_t)take(&at, 8);
-        memcpy(t->name, at, n < sizeof t->name ? n : sizeof t->name - 1);
-        at += n;
-        const uint64_t n_dims = take(&at, 4);
-        for (uint64_t d = 0; d < 4; d++) t->dims[d] = d < n_dims ? take(&at, 8) : 1;
-        t->type = (uint32_t)take(&at, 4);
-        offsets[i] = take(&at, 8);
-    }
-    const size_t data_at = ((size_t)(at - file) + 31) / 32 * 32; /* the builder's alignment */
-    for (size_t i = 0; i < m->n_tensors; i++) m->tensors[i].data = file + data_at + offsets[i];
-    free(offsets);
+    m->file = naive_file_open(file);
     return m;
 }
 
 void naive_close(naive_model **m)
 {
     if (!*m) return;
-    free((*m)->tensors);
+    naive_file_close(&(*m)->file);
     free(*m);
     *m = NULL;
 }
@@ -104,12 +53,10 @@ void naive_set_ctx(naive_model *m, uint32_t n_ctx) { m->n_ctx = n_ctx; }
 
 static const naive_tensor *find(const naive_model *m, int layer, const char *name)
 {
-    char full[64];
+    char full[96];
     if (layer < 0) snprintf(full, sizeof full, "%s", name);
     else snprintf(full, sizeof full, "blk.%d.%s", layer, name);
-    for (size_t i = 0; i < m->n_tensors; i++)
-        if (strcmp(m->tensors[i].name, full) == 0) return &m->tensors[i];
-    return NULL;
+    return naive_find(m->file, full);
 }
 
 static const naive_tensor *need(const naive_model *m, int layer, const char *name)
@@ -119,32 +66,12 @@ static const naive_tensor *need(const naive_model *m, int layer, const char *nam
     return t;
 }
 
-static double half(uint16_t h)
-{
-    const int exponent = h >> 10 & 31, fraction = h & 1023;
-    const double v = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
-    return h & 0x8000 ? -v : v;
-}
-
-static double element(const naive_tensor *t, uint64_t i)
-{
-    if (t->type == MODEL_F32) {
-        float f;
-        memcpy(&f, t->data + 4 * i, 4);
-        return (double)f;
-    }
-    if (t->type != MODEL_Q8_0) die("unexpected type of", t->name);
-    uint16_t scale;
-    memcpy(&scale, t->data + i / 32 * 34, 2);
-    return half(scale) * (double)(int8_t)t->data[i / 32 * 34 + 2 + i % 32];
-}
-
 /* y[o] = sum over i of W[first + o, i] x[i] for n rows of a weight. */
 static void multiply_rows(const naive_tensor *w, uint64_t first, uint64_t n, const double *x, double *y)
 {
     for (uint64_t o = 0; o < n; o++) {
         y[o] = 0;
-        for (uint64_t i = 0; i < w->dims[0]; i++) y[o] += element(w, (first + o) * w->dims[0] + i) * x[i];
+        for (uint64_t i = 0; i < w->dims[0]; i++) y[o] += naive_element(w, (first + o) * w->dims[0] + i) * x[i];
     }
 }
 
@@ -156,7 +83,7 @@ static void multiply(const naive_model *m, int layer, const char *name, const do
     snprintf(bias, sizeof bias, "%s.bias", name);
     const naive_tensor *w = need(m, layer, weight), *b = find(m, layer, bias);
     multiply_rows(w, 0, w->dims[1], x, y);
-    for (uint64_t o = 0; b && o < w->dims[1]; o++) y[o] += element(b, o);
+    for (uint64_t o = 0; b && o < w->dims[1]; o++) y[o] += naive_element(b, o);
 }
 
 static void rms_norm(const naive_model *m, int layer, const char *name, const double *x, uint32_t n, double *y)
@@ -165,7 +92,7 @@ static void rms_norm(const naive_model *m, int layer, const char *name, const do
     double sum = 0;
     for (uint32_t i = 0; i < n; i++) sum += x[i] * x[i];
     const double scale = 1 / sqrt(sum / n + (double)m->s.rms_norm_eps);
-    for (uint32_t i = 0; i < n; i++) y[i] = x[i] * scale * element(w, i);
+    for (uint32_t i = 0; i < n; i++) y[i] = x[i] * scale * naive_element(w, i);
 }
 
 /* ------------------------------------------------------------------------------------------------ rotation -- */
@@ -222,7 +149,7 @@ static void rotate(const naive_model *m, uint32_t layer, const int32_t position[
     for (uint32_t p = 0; p < s->n_rot / 2; p++) {
         double frequency = pow(base, -2.0 * p / s->n_rot);
         if (s->rope_scale_factor > 0 && !local) frequency /= (double)s->rope_scale_factor;
-        if (factors) frequency /= element(factors, p);
+        if (factors) frequency /= naive_element(factors, p);
         const double angle = position[coordinate(s, p)] * frequency;
         const uint32_t a = adjacent ? 2 * p : p;
         const uint32_t b = adjacent ? 2 * p + 1 : p + s->n_rot / 2;
@@ -351,7 +278,7 @@ static void run_layer(const naive_model *m, uint32_t layer, const naive_row *row
 static double embedded(const naive_model *m, int32_t id, uint32_t d)
 {
     const double scale = is_gemma(&m->s) ? sqrt(m->s.n_embd) : 1;
-    return scale * element(need(m, -1, "token_embd.weight"), (uint64_t)id * m->s.n_embd + d);
+    return scale * naive_element(need(m, -1, "token_embd.weight"), (uint64_t)id * m->s.n_embd + d);
 }
 
 void naive_embedding(const naive_model *m, int32_t id, float *out)

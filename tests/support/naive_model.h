@@ -2,8 +2,8 @@
  * naive_model.h - the forward pass of a model_spec again, in double precision, as the papers have it: every row against
  * all rows, no cache, no batches, no threads. The oracle of the engine's forward pass.
  *
- * Shares no code with the library: it reads the builder's file by a walk of its own, and takes the hyper-parameters
- * from the specification. Weights may be F32 or Q8_0.
+ * Shares no code with the library: it reads the builder's file by a walk of its own (naive_file.h), and takes the
+ * hyper-parameters from the specification.
  */
 #ifndef TESTS_NAIVE_MODEL_H
 #define TESTS_NAIVE_MODEL_H

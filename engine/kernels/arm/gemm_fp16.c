@@ -43,10 +43,10 @@ INLINE uint16x8_t halve(const float *x, int64_t n, float factor)
 
 static void quantize_f16_fp16(uint16_t *y, float *scale, const float *x, int64_t n)
 {
-    for (int64_t begin = 0; begin < n; begin += EINF__F16_GROUP) {
-        const int64_t end = n - begin < EINF__F16_GROUP ? n : begin + EINF__F16_GROUP;
+    for (int64_t begin = 0; begin < n; begin += EINF__NARROW_GROUP) {
+        const int64_t end = n - begin < EINF__NARROW_GROUP ? n : begin + EINF__NARROW_GROUP;
         const einf__half_scale s = scale_of(x + begin, end - begin);
-        scale[begin / EINF__F16_GROUP] = s.scale;
+        scale[begin / EINF__NARROW_GROUP] = s.scale;
         int64_t i = begin;
         for (; i + 8 <= end; i += 8) vst1q_u16(y + i, halve(x + i, 8, s.inverse));
         if (i < end) {
@@ -158,13 +158,13 @@ INLINE void multiply_group(int n_cols, float *sums, const uint16_t *panel, int n
 
 /* 16 rows by n_cols columns, a constant. */
 INLINE void tile(int n_cols, float *c, int64_t ldc, const uint16_t *panel, const float *scale, int depth,
-                 const einf__halves *b, bool add)
+                 const einf__narrow_cols *b, bool add)
 {
     float sums[TILE_COLS * TILE_ROWS];
     for (int i = 0; i < n_cols * TILE_ROWS; i++) sums[i] = 0.0f;
-    for (int k = 0; k < depth; k += EINF__F16_GROUP) {
-        const int n = depth - k < EINF__F16_GROUP ? depth - k : EINF__F16_GROUP;
-        multiply_group(n_cols, sums, panel + k * TILE_ROWS, n, b->x + k, b->stride, b->scale + k / EINF__F16_GROUP,
+    for (int k = 0; k < depth; k += EINF__NARROW_GROUP) {
+        const int n = depth - k < EINF__NARROW_GROUP ? depth - k : EINF__NARROW_GROUP;
+        multiply_group(n_cols, sums, panel + k * TILE_ROWS, n, b->x + k, b->stride, b->scale + k / EINF__NARROW_GROUP,
                        b->scale_stride);
     }
     for (int j = 0; j < n_cols; j++) {
@@ -177,9 +177,9 @@ INLINE void tile(int n_cols, float *c, int64_t ldc, const uint16_t *panel, const
 }
 
 static void mul_f16_fp16(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
-                         const einf__halves *b, int32_t n_cols, bool add)
+                         const einf__narrow_cols *b, int32_t n_cols, bool add)
 {
-    einf__halves cols = *b;
+    einf__narrow_cols cols = *b;
     for (int32_t n = 0; n_cols > 0; n_cols -= n, c += n * ldc) {
         n = gemm_tile_cols(n_cols, TILE_COLS);
         switch (n) {
@@ -199,8 +199,8 @@ static void mul_f16_fp16(float *c, int64_t ldc, const uint16_t *panel, const flo
 
 void einf__install_gemm_fp16(einf__kernels *k)
 {
-    k->half_mr = TILE_ROWS;
-    k->fast_halves = true;
+    k->narrow_mr[EINF__SUM_F16] = TILE_ROWS;
+    k->fast_sum[EINF__SUM_F16] = true;
     EINF__INSTALL(k, quantize_f16, quantize_f16_fp16);
     EINF__INSTALL(k, pack_f16, pack_f16_fp16);
     EINF__INSTALL(k, mul_f16, mul_f16_fp16);

@@ -108,6 +108,7 @@ static void gemm_f32_neon(void *user, int32_t m, int32_t n, int32_t depth, const
 void einf__install_gemm_neon(einf__kernels *k)
 {
     k->float_mr = TILE_ROWS;
+    k->fast_floats = true;
     EINF__INSTALL(k, pack_f32, pack_f32_neon);
     EINF__INSTALL(k, mul_f32, mul_f32_neon);
     EINF__INSTALL(k, gemm_f32, gemm_f32_neon);

@@ -11,4 +11,5 @@ void einf__kernels_init_neon(einf__kernels *k)
     einf__install_rows_neon(k);
     einf__install_gemm_neon(k);
     einf__install_attend_neon(k);
+    einf__install_resample_neon(k);
 }

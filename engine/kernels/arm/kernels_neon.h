@@ -31,6 +31,7 @@ void einf__install_dot_float_neon(einf__kernels *k);
 void einf__install_rows_neon(einf__kernels *k);
 void einf__install_gemm_neon(einf__kernels *k);
 void einf__install_attend_neon(einf__kernels *k);
+void einf__install_resample_neon(einf__kernels *k);
 void einf__install_gemm_fp16(einf__kernels *k);
 void einf__install_dot_coded_dotprod(einf__kernels *k);
 void einf__install_panel_dotprod(einf__kernels *k);

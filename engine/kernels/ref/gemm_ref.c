@@ -43,6 +43,7 @@ void einf__install_gemm_ref(einf__kernels *k)
     EINF__INSTALL(k, gemm_f32, gemm_f32_ref);
     k->gemm_user = NULL;
     k->float_mr = MR;
+    k->fast_floats = false;
     EINF__INSTALL(k, pack_f32, pack_f32_ref);
     EINF__INSTALL(k, mul_f32, mul_f32_ref);
 }

@@ -35,10 +35,10 @@ static einf__half_scale scale_of(const float *x, int64_t n)
 
 static void quantize_f16_ref(uint16_t *y, float *scale, const float *x, int64_t n)
 {
-    for (int64_t begin = 0; begin < n; begin += EINF__F16_GROUP) {
-        const int64_t end = n - begin < EINF__F16_GROUP ? n : begin + EINF__F16_GROUP;
+    for (int64_t begin = 0; begin < n; begin += EINF__NARROW_GROUP) {
+        const int64_t end = n - begin < EINF__NARROW_GROUP ? n : begin + EINF__NARROW_GROUP;
         const einf__half_scale s = scale_of(x + begin, end - begin);
-        scale[begin / EINF__F16_GROUP] = s.scale;
+        scale[begin / EINF__NARROW_GROUP] = s.scale;
         for (int64_t i = begin; i < end; i++) y[i] = einf__f32_to_f16(x[i] * s.inverse);
     }
 }
@@ -64,14 +64,14 @@ static float dot_group(const uint16_t *row, const uint16_t *col, int64_t n)
 }
 
 static void mul_f16_ref(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
-                        const einf__halves *b, int32_t n_cols, bool add)
+                        const einf__narrow_cols *b, int32_t n_cols, bool add)
 {
     for (int64_t j = 0; j < n_cols; j++) {
         for (int64_t i = 0; i < MR; i++) {
             float sum = 0.0f;
-            for (int64_t k = 0; k < depth; k += EINF__F16_GROUP) {
-                const int64_t n = depth - k < EINF__F16_GROUP ? depth - k : EINF__F16_GROUP;
-                sum += b->scale[j * b->scale_stride + k / EINF__F16_GROUP] *
+            for (int64_t k = 0; k < depth; k += EINF__NARROW_GROUP) {
+                const int64_t n = depth - k < EINF__NARROW_GROUP ? depth - k : EINF__NARROW_GROUP;
+                sum += b->scale[j * b->scale_stride + k / EINF__NARROW_GROUP] *
                        dot_group(panel + k * MR + i, b->x + j * b->stride + k, n);
             }
             c[j * ldc + i] = add ? c[j * ldc + i] + sum * scale[i] : sum * scale[i];
@@ -81,8 +81,8 @@ static void mul_f16_ref(float *c, int64_t ldc, const uint16_t *panel, const floa
 
 void einf__install_halves_ref(einf__kernels *k)
 {
-    k->half_mr = MR;
-    k->fast_halves = false;
+    k->narrow_mr[EINF__SUM_F16] = MR;
+    k->fast_sum[EINF__SUM_F16] = false;
     EINF__INSTALL(k, quantize_f16, quantize_f16_ref);
     EINF__INSTALL(k, pack_f16, pack_f16_ref);
     EINF__INSTALL(k, mul_f16, mul_f16_ref);

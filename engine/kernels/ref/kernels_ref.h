@@ -49,7 +49,9 @@ void einf__install_dot_ref(einf__kernels *k);
 void einf__install_rows_ref(einf__kernels *k);
 void einf__install_gemm_ref(einf__kernels *k);
 void einf__install_halves_ref(einf__kernels *k);
+void einf__install_fixed16_ref(einf__kernels *k);
 void einf__install_panel_ref(einf__kernels *k);
 void einf__install_attend_ref(einf__kernels *k);
+void einf__install_resample_ref(einf__kernels *k);
 
 #endif

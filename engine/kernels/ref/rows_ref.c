@@ -50,6 +50,16 @@ static void rms_norm_ref(float *y, const float *x, const float *w, int64_t n, fl
     for (int64_t i = 0; i < n; i++) y[i] = x[i] * scale * w[i];
 }
 
+static void layer_norm_ref(float *y, const float *x, const float *w, const float *b, int64_t n, float eps)
+{
+    double sum = 0.0, squares = 0.0;
+    for (int64_t i = 0; i < n; i++) sum += (double)x[i];
+    const double mean = sum / (double)n;
+    for (int64_t i = 0; i < n; i++) squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+    const double scale = 1.0 / sqrt(squares / (double)n + (double)eps);
+    for (int64_t i = 0; i < n; i++) y[i] = (float)(((double)x[i] - mean) * scale) * w[i] + b[i];
+}
+
 static void add_ref(float *y, const float *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) y[i] += x[i];
@@ -80,6 +90,27 @@ static void geglu_ref(float *y, const float *gate, const float *up, int64_t n)
     }
 }
 
+/* ------------------------------------------------------------------------------------------- activations -- */
+
+static void quick_gelu_ref(float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] *= sigmoid(1.702f * y[i]);
+}
+
+/* erfc does not cancel for negative y; in double, or it would magnify what its argument was rounded by. */
+static void gelu_ref(float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double x = (double)y[i];
+        y[i] = (float)(0.5 * x * erfc(-x * 0.70710678118654752));
+    }
+}
+
+static void silu_ref(float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] *= sigmoid(y[i]);
+}
+
 /* ---------------------------------------------------------------------------------------------- rotation -- */
 
 static void rotate(float *a, float *b, float cosine, float sine)
@@ -104,7 +135,11 @@ void einf__install_rows_ref(einf__kernels *k)
     EINF__INSTALL(k, quantize_q8, quantize_q8_ref);
     EINF__INSTALL(k, to_f16, to_f16_ref);
     EINF__INSTALL(k, rms_norm, rms_norm_ref);
+    EINF__INSTALL(k, layer_norm, layer_norm_ref);
     EINF__INSTALL(k, add, add_ref);
+    EINF__INSTALL(k, quick_gelu, quick_gelu_ref);
+    EINF__INSTALL(k, gelu, gelu_ref);
+    EINF__INSTALL(k, silu, silu_ref);
     EINF__INSTALL(k, swiglu, swiglu_ref);
     EINF__INSTALL(k, geglu, geglu_ref);
     EINF__INSTALL(k, rope_norm, rope_norm_ref);

@@ -124,6 +124,7 @@ static void gemm_f32_avx512(void *user, int32_t m, int32_t n, int32_t depth, con
 void einf__install_gemm_avx512(einf__kernels *k)
 {
     k->float_mr = TILE_ROWS;
+    k->fast_floats = true;
     EINF__INSTALL(k, pack_f32, pack_f32_avx512);
     EINF__INSTALL(k, mul_f32, mul_f32_avx512);
     EINF__INSTALL(k, gemm_f32, gemm_f32_avx512);

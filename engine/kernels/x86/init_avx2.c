@@ -11,7 +11,9 @@ void einf__kernels_init_avx2(einf__kernels *k)
     einf__install_dot_float_avx2(k);
     einf__install_rows_avx2(k);
     einf__install_gemm_avx2(k);
+    einf__install_fixed16_avx2(k);
     einf__install_pack_avx2(k);
     einf__install_panel_avx2(k);
     einf__install_attend_avx2(k);
+    einf__install_resample_avx2(k);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * init_vnni512.c - the AVX-512 VNNI rung: row dots of coded types, and the int8 GEMM, for which it sets the shape
- * of strips and tiles.
+ * init_vnni512.c - the AVX-512 VNNI rung: row dots of coded types, the GEMM of 16-bit integers, and that of int8, for
+ * which it sets the shape of strips and tiles.
  */
 #include "engine/kernels/x86/dot_vnni512.h"
+#include "engine/kernels/x86/kernels_avx512.h"
 #include "engine/kernels/x86/panel_vnni512.h"
 
 void einf__kernels_init_vnni512(einf__kernels *k)
@@ -21,4 +22,5 @@ void einf__kernels_init_vnni512(einf__kernels *k)
     einf__install_pack_any_vnni512(k);
     einf__install_pack_small_vnni512(k);
     einf__install_pack_super_vnni512(k);
+    einf__install_fixed16_vnni512(k);
 }

@@ -28,9 +28,11 @@ void einf__install_dot_super_avx2(einf__kernels *k);
 void einf__install_dot_float_avx2(einf__kernels *k);
 void einf__install_rows_avx2(einf__kernels *k);
 void einf__install_gemm_avx2(einf__kernels *k);
+void einf__install_fixed16_avx2(einf__kernels *k);
 void einf__install_pack_avx2(einf__kernels *k);
 void einf__install_panel_avx2(einf__kernels *k);
 void einf__install_attend_avx2(einf__kernels *k);
+void einf__install_resample_avx2(einf__kernels *k);
 
 /* ------------------------------------------------------------------------------------------------- loads -- */
 

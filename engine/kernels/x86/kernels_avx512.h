@@ -12,6 +12,7 @@ void einf__install_dot_float_avx512(einf__kernels *k);
 void einf__install_gemm_avx512(einf__kernels *k);
 void einf__install_rows_avx512(einf__kernels *k);
 void einf__install_attend_avx512(einf__kernels *k);
+void einf__install_fixed16_vnni512(einf__kernels *k);
 
 /* ------------------------------------------------------------------------------------------------- loads -- */
 

@@ -3,7 +3,7 @@
  * it cost, and budgets end it. The machine is one of fixtures, whose package draws 20 W by a clock that the test
  * drives.
  */
-#include "tests/unit/api/api_fixture.h"
+#include "tests/unit/api/eyes_fixture.h"
 
 #include <math.h>
 
@@ -222,12 +222,63 @@ static void test_without(void **state)
     fixture_close(&f);
 }
 
+static int32_t slow_layers(void *user, int32_t phase, uint64_t done, uint64_t total)
+{
+    (void)done;
+    (void)total;
+    if (phase == EINF_PHASE_IMAGE) fake_sleep(user, INT64_C(1000000) * TOKEN_MS);
+    return 0;
+}
+
+/* Four layers and a merger that take their time; a picture that is remembered costs nothing. */
+static void test_pictures_are_billed(void **state)
+{
+    (void)state;
+    eyes e;
+    einf_result r = EINF_INIT(einf_result);
+    einf_runtime_config rc = EINF_INIT(einf_runtime_config);
+    fake_machine *machine = fake_machine_open("tests/machines/intel-laptop");
+    fake_content(machine, "/sys/class/powercap/intel-rapl:0/energy_uj", package_uj, NULL);
+    eprof *profiler = open_profiler(machine, "powercap");
+    rc.n_threads = 2;
+    rc.profiler = profiler;
+    eyes_open_with(&e, &rc, NULL);
+    eyes_session(&e, 256);
+    einf_image *image = eyes_picture(&e, 112, 84, 1);
+    const einf_image *const images[] = { image };
+    einf_generate_config c = EINF_INIT(einf_generate_config);
+    c.vision = e.v;
+    c.images = images;
+    c.n_images = 1;
+    c.max_tokens = 1;
+    c.progress = slow_layers;
+    c.progress_user = machine;
+    assert_ok(einf_generate(e.f.s, "x", 1, &c, &r, &e.f.err), &e.f.err);
+    assert_near(r.cost.image_j, 5 * TOKEN_MS * 1e-3 * WATTS, 0.1, 0);
+    assert_true(r.cost.prefill_j >= 0 && r.cost.prefill_j < 0.1);
+    assert_true(r.cost.gross_j >= r.cost.image_j);
+    const eprof_result region = region_named(profiler, "image"), all = region_named(profiler, "generate");
+    assert_int_equal(region.parent, all.id);
+    assert_true(note_of(&region, "tokens") == 12);
+    assert_true(note_of(&all, "image") == 12);
+
+    assert_ok(einf_session_rewind(e.f.s, 0, &e.f.err), &e.f.err);
+    assert_ok(einf_generate(e.f.s, "x", 1, &c, &r, &e.f.err), &e.f.err);
+    assert_int_equal(r.n_images_encoded, 0);
+    assert_true(r.cost.image_j == 0);
+    einf_image_close(&image);
+    eyes_close(&e);
+    eprof_destroy(&profiler);
+    fake_machine_close(machine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_generation_is_billed), cmocka_unit_test(test_phases_are_regions),
         cmocka_unit_test(test_joules_end_it),        cmocka_unit_test(test_seconds_end_it),
         cmocka_unit_test(test_limits_that_are_none), cmocka_unit_test(test_without),
+        cmocka_unit_test(test_pictures_are_billed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,6 +201,48 @@ static void test_reuse_prefix(void **state)
     scene_close(&s);
 }
 
+/* Rows match their keys, each its own; text behind them goes on at the largest position + 1, and matches there. */
+static void test_reuse_of_keyed_rows(void **state)
+{
+    static const int32_t keys[3] = { -7, INT32_MIN, -9 };
+    static const int32_t positions[3][4] = { { 2, 2, 2, 2 }, { 2, 2, 3, 2 }, { 2, 3, 2, 2 } };
+    (void)state;
+    scene s;
+    scene_open(&s, MODEL_QWEN2VL, 0);
+    int32_t ids[8];
+    memcpy(ids, s.ids, sizeof ids);
+    memcpy(ids + 2, keys, sizeof keys);
+    float *rows = calloc(3 * s.f.spec.n_embd, sizeof *rows);
+    for (uint32_t i = 0; i < 3; i++) rows[i * s.f.spec.n_embd + i] = 1;
+    einf_batch b = EINF_INIT(einf_batch);
+    b.rows = rows;
+    b.row_width = s.f.spec.n_embd;
+    b.n = 3;
+    b.row_keys = keys;
+    b.positions = positions;
+    append_ids(&s.t, ids, 2, NULL);
+    assert_ok(einf__session_append(&s.t.t, &b, &s.f.err), &s.f.err);
+    append_ids(&s.t, ids + 5, 2, NULL);
+    assert_int_equal(s.t.t.positions[5][0], 4);
+    assert_int_equal(s.t.t.positions[6][2], 5);
+    assert_int_equal(reuse(&s, ids, 8), 7);
+    ids[3]++;
+    assert_int_equal(reuse(&s, ids, 8), 3); /* in the middle of the rows */
+
+    const int32_t wrong[3] = { -2, -1, -3 };
+    b.row_keys = wrong;
+    assert_status(einf__session_append(&s.t.t, &b, &s.f.err), &s.f.err, EINF_E_ARG);
+    assert_error_says(&s.f.err, "the key of row 1 is -1");
+    b = (einf_batch)EINF_INIT(einf_batch);
+    b.ids = s.ids;
+    b.n = 3;
+    b.row_keys = keys;
+    s.f.err = test_error();
+    assert_status(einf__session_append(&s.t.t, &b, &s.f.err), &s.f.err, EINF_E_ARG);
+    free(rows);
+    scene_close(&s);
+}
+
 /* Rows of an image match no id, and neither does a token whose position is not the plain one. */
 static void test_reuse_stops_at_images(void **state)
 {
@@ -575,7 +617,7 @@ static void test_params(void **state)
         { { .exact = 2 }, "exact" },               { { .exact = -1 }, "exact" },
         { { .force_path = 7 }, "force_path" },     { { .force_path = INT32_MIN }, "force_path" },
         { { .n_checkpoints = 1025 }, "n_checkpoints" },
-        { { .float_sum = 2 }, "float_sum" },       { { .float_sum = -1 }, "float_sum" },
+        { { .float_sum = 3 }, "float_sum" },       { { .float_sum = -1 }, "float_sum" },
     };
     (void)state;
     einf__config model = { .n_ctx_train = 100 };
@@ -640,6 +682,7 @@ int main(void)
         cmocka_unit_test(test_checkpoint_slots),
         cmocka_unit_test(test_reuse_prefix),
         cmocka_unit_test(test_reuse_stops_at_images),
+        cmocka_unit_test(test_reuse_of_keyed_rows),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_cancel_at_the_end),
         cmocka_unit_test(test_context_full),

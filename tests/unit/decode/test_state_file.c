@@ -450,7 +450,7 @@ static void test_impossible_values(void **state)
         { AT(temperature), 0x7fc00000, EINF_E_FORMAT, "sampler", "temperature is nan" },
         { AT(top_p), 0x40000000, EINF_E_FORMAT, "sampler", "top_p is 2, allowed are 0 to 1" },
         { HEADER, 40, EINF_E_FORMAT, "ids", "the id of row 0 is 40, no token of a vocabulary of 40" },
-        { HEADER + 8, 0xfffffffe, EINF_E_FORMAT, "ids", "the id of row 2 is -2" },
+        { HEADER + 8, 0x7fffffff, EINF_E_FORMAT, "ids", "the id of row 2 is 2147483647" },
         { HEADER + 12, 0xffffffff, EINF_E_FORMAT, "positions", "position 0 of row 0 is -1" },
         { HEADER + 12 + 44, (1u << 30) + 1, EINF_E_FORMAT, "positions", "position 3 of row 2 is 1073741825" },
     };

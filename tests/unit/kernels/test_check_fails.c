@@ -47,6 +47,30 @@ static void rms_norm_without_eps(float *y, const float *x, const float *w, int64
     right.rms_norm(y, x, w, n, 0.0f);
 }
 
+static void layer_norm_in_float(float *y, const float *x, const float *w, const float *b, int64_t n, float eps)
+{
+    float sum = 0.0f, squares = 0.0f;
+    for (int64_t i = 0; i < n; i++) sum += x[i], squares += x[i] * x[i];
+    const float mean = sum / (float)n, scale = 1.0f / sqrtf(fmaxf(squares / (float)n - mean * mean, 0.0f) + eps);
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * scale * w[i] + b[i];
+}
+
+static void gelu_by_tanh(float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] *= 0.5f * (1.0f + tanhf(0.7978845608f * (y[i] + 0.044715f * y[i] * y[i] * y[i])));
+}
+
+static void silu_overflows(float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] *= expf(y[i]) / (1.0f + expf(y[i]));
+}
+
+static void quick_gelu_without_tail(float *y, int64_t n)
+{
+    if (n >= 8) right.quick_gelu(y, n / 8 * 8);
+}
+
 static void swiglu_loses_nan(float *y, const float *gate, const float *up, int64_t n)
 {
     right.swiglu(y, gate, up, n);
@@ -96,7 +120,7 @@ static void quantize_f16_truncates(uint16_t *y, float *scale, const float *x, in
 
 static void quantize_f16_overflows(uint16_t *y, float *scale, const float *x, int64_t n)
 {
-    for (int64_t g = 0; g < (n + EINF__F16_GROUP - 1) / EINF__F16_GROUP; g++) scale[g] = 1.0f;
+    for (int64_t g = 0; g < (n + EINF__NARROW_GROUP - 1) / EINF__NARROW_GROUP; g++) scale[g] = 1.0f;
     for (int64_t i = 0; i < n; i++) y[i] = einf__f32_to_f16(x[i]);
 }
 
@@ -104,29 +128,70 @@ static void pack_f16_leaves_rows(uint16_t *panel, float *scale, const float *a, 
                                  int32_t depth)
 {
     right.pack_f16(panel, scale, a, lda, n_rows, depth);
-    if (n_rows < right.half_mr) panel[n_rows] = 1;
+    if (n_rows < right.narrow_mr[EINF__SUM_F16]) panel[n_rows] = 1;
 }
 
 /* Sums in f32. */
 static void mul_f16_is_too_good(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
-                                const einf__halves *b, int32_t n_cols, bool add)
+                                const einf__narrow_cols *b, int32_t n_cols, bool add)
 {
+    const int64_t mr = right.narrow_mr[EINF__SUM_F16];
     for (int64_t j = 0; j < n_cols; j++) {
-        for (int64_t i = 0; i < right.half_mr; i++) {
+        for (int64_t i = 0; i < mr; i++) {
             float sum = add ? c[j * ldc + i] : 0.0f;
             for (int64_t k = 0; k < depth; k++)
-                sum += scale[i] * b->scale[j * b->scale_stride + k / EINF__F16_GROUP] *
-                       einf__f16_to_f32(panel[k * right.half_mr + i]) * einf__f16_to_f32(b->x[j * b->stride + k]);
+                sum += scale[i] * b->scale[j * b->scale_stride + k / EINF__NARROW_GROUP] *
+                       einf__f16_to_f32(panel[k * mr + i]) * einf__f16_to_f32(b->x[j * b->stride + k]);
             c[j * ldc + i] = sum;
         }
     }
 }
 
 static void mul_f16_always_stores(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
-                                  const einf__halves *b, int32_t n_cols, bool add)
+                                  const einf__narrow_cols *b, int32_t n_cols, bool add)
 {
     (void)add;
     right.mul_f16(c, ldc, panel, scale, depth, b, n_cols, false);
+}
+
+static void quantize_i16_truncates(uint16_t *y, float *scale, const float *x, int64_t n)
+{
+    right.quantize_i16(y, scale, x, n);
+    for (int64_t i = 0; i < n; i++)
+        if (scale[i / EINF__NARROW_GROUP] > 0.0f) y[i] = (uint16_t)(int16_t)(x[i] / scale[i / EINF__NARROW_GROUP]);
+}
+
+static void quantize_i16_leaves_odd(uint16_t *y, float *scale, const float *x, int64_t n)
+{
+    right.quantize_i16(y, scale, x, n);
+    if (n % 2 != 0) y[n] = 1;
+}
+
+static void pack_i16_leaves_rows(uint16_t *panel, float *scale, const float *a, int64_t lda, int32_t n_rows,
+                                 int32_t depth)
+{
+    right.pack_i16(panel, scale, a, lda, n_rows, depth);
+    if (n_rows < right.narrow_mr[EINF__SUM_I16]) panel[2 * n_rows] = 1;
+}
+
+/* A group longer than the sum of whose products fits into 32 bits: the next group's scale is never read. */
+static void mul_i16_takes_long_groups(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
+                                      const einf__narrow_cols *b, int32_t n_cols, bool add)
+{
+    einf__narrow_cols first = *b;
+    float same[8];
+    right.mul_i16(c, ldc, panel, scale, depth, b, n_cols, add);
+    if (depth <= EINF__NARROW_GROUP || n_cols > 1) return;
+    for (size_t g = 0; g < COUNT(same); g++) same[g] = b->scale[0];
+    first.scale = same;
+    right.mul_i16(c, ldc, panel, scale, depth, &first, n_cols, false);
+}
+
+static void mul_i16_always_stores(float *c, int64_t ldc, const uint16_t *panel, const float *scale, int32_t depth,
+                                  const einf__narrow_cols *b, int32_t n_cols, bool add)
+{
+    (void)add;
+    right.mul_i16(c, ldc, panel, scale, depth, b, n_cols, false);
 }
 
 static float softmax_forgets_cap(einf__softmax *s, float *scores, int64_t n, float scale, float softcap)
@@ -261,6 +326,41 @@ static void attend_queries_differ(const einf__attend *a)
     if (a->n_q > 1) a->out[0] = nextafterf(a->out[0], 2.0f);
 }
 
+static void rows_read_on(uint8_t *dst, int64_t dst_stride, const uint8_t *src, int64_t src_stride, int32_t n_rows,
+                         int64_t n_in, const einf__taps *taps)
+{
+    right.resample_rows(dst, dst_stride, src, src_stride, n_rows, n_in, taps);
+    const volatile uint8_t *beyond = src + (n_rows - 1) * src_stride + 3 * n_in;
+    (void)*beyond;
+}
+
+static void rows_write_four_bytes(uint8_t *dst, int64_t dst_stride, const uint8_t *src, int64_t src_stride,
+                                  int32_t n_rows, int64_t n_in, const einf__taps *taps)
+{
+    right.resample_rows(dst, dst_stride, src, src_stride, n_rows, n_in, taps);
+    if (n_rows > 1) dst[3 * taps->n_out] = 0;
+}
+
+/* Without the carry from the lower half of a weight to the upper. */
+static void cols_lose_carry(uint8_t *dst, const uint8_t *src, int64_t src_stride, const int32_t *weights,
+                            int64_t n_taps, int64_t n)
+{
+    int32_t wrong[64];
+    for (int64_t t = 0; t < n_taps; t++) wrong[t] = (weights[t] >> 16) * 65536 + (int16_t)(weights[t] & 0xffff);
+    right.resample_cols(dst, src, src_stride, wrong, n_taps, n);
+}
+
+static void cols_cut_off(uint8_t *dst, const uint8_t *src, int64_t src_stride, const int32_t *weights, int64_t n_taps,
+                         int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int64_t sum = 0;
+        for (int64_t t = 0; t < n_taps; t++) sum += (int64_t)weights[t] * src[t * src_stride + i];
+        const int64_t value = sum >> EINF__RESAMPLE_BITS;
+        dst[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+    }
+}
+
 static void to_f32_last_bit(float *y, const void *w, int64_t n)
 {
     right.to_f32[EINF__Q4_K](y, w, n);
@@ -327,11 +427,19 @@ static void mistakes_are_found(void **state)
     FIND(quantize_q8, quantize_wrong_sum, "1 groups", "sum16 at 1: got ");
     FIND(to_f16, to_f16_truncates, "n ", "half at ");
     FIND(rms_norm, rms_norm_without_eps, "n 1", "element at 0");
+    FIND(layer_norm, layer_norm_in_float, "n 2, scale 1 around 0", "element at ");
+    FIND(gelu, gelu_by_tanh, "n ", "element at ");
+    FIND(silu, silu_overflows, "up to 120", "element at ");
+    FIND(quick_gelu, quick_gelu_without_tail, "n 1, up to 1", "element at 0");
     FIND(swiglu, swiglu_loses_nan, "gates from -130", "NaN from a NaN gate at 0");
     FIND(rope_norm, rope_turns_back, "1 pairs", "first of pair at 0");
     FIND(gemm_f32, gemm_without_last, "depth 257", "row at 0");
     FIND(attend_f32, attend_without_cap, "softcap 0.5", "element at ");
     FIND(attend_f16, attend_queries_differ, "queries 2", "element of a query alone at 0");
+    FIND(resample_rows, rows_read_on, "1 rows of 1", "touched memory outside");
+    FIND(resample_rows, rows_write_four_bytes, "2 rows of 1 to 1 pixels", "byte behind a row at 0: got 0, want 165");
+    FIND(resample_cols, cols_lose_carry, "rows of ", "byte at ");
+    FIND(resample_cols, cols_cut_off, "rows of ", "byte at ");
     FIND_TYPED(to_f32, Q4_K, to_f32_last_bit, "n 256", "element at 255");
     FIND_TYPED(dot, Q6_K, dot_inexact, "n_in 256, columns 1", "row against double at 0");
     FIND_TYPED(dot, Q8_0, dot_columns_differ, "columns 3", "row 0, column 2 of 3");
@@ -350,6 +458,11 @@ static void mistakes_of_panels_are_found(void **state)
     FIND(pack_f16, pack_f16_leaves_rows, "rows 1, depth 1", "half of a row that is not there at 0");
     FIND(mul_f16, mul_f16_is_too_good, "kind 4, depth 1", "row as the reference's at 0");
     FIND(mul_f16, mul_f16_always_stores, "added", "row at 0");
+    FIND(quantize_i16, quantize_i16_truncates, "n 2, numbers to 1", "code at ");
+    FIND(quantize_i16, quantize_i16_leaves_odd, "n 1, numbers to 1", "behind an odd number at 1");
+    FIND(pack_i16, pack_i16_leaves_rows, "rows 1, depth 1", "code of a row that is not there at 0");
+    FIND(mul_i16, mul_i16_takes_long_groups, "depth 65, columns 1", "row at 0");
+    FIND(mul_i16, mul_i16_always_stores, "added", "row at 0");
     FIND(softmax, softmax_forgets_cap, "softcap 0.5", "of at");
     FIND(softmax, softmax_keeps_sum, "around 50", "shrink of at");
     FIND(quantize_tile, tile_truncates, "groups of 32", "code at ");

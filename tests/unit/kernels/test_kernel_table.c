@@ -42,10 +42,13 @@ static const struct rung {
 #define SMALL "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 IQ4_NL"
 #define SUPER "Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_XS"
 #define GRIDS "IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S TQ1_0 TQ2_0 MXFP4"
-#define ROWS "quantize_q8 rms_norm add swiglu geglu rope_norm rope_neox to_f16"
+#define ROWS "quantize_q8 rms_norm layer_norm add " ACTS " swiglu geglu rope_norm rope_neox to_f16"
+#define ACTS "quick_gelu gelu silu"
 #define GEMM "gemm_f32 pack_f32 mul_f32"
 #define HALVES "quantize_f16 pack_f16 mul_f16"
+#define FIXED "quantize_i16 pack_i16 mul_i16"
 #define ATTEND "softmax attend_f16 attend_f32 attend_q8_0"
+#define RESAMPLE "resample_rows resample_cols"
 #define FORMS "32 32m 64 128"
 #define SPECIAL "32m4 16"
 
@@ -53,24 +56,24 @@ static const struct rung {
 static const struct claim {
     const char *suffix, *array, *names;
 } claims[] = {
-    {"ref", NULL, ROWS " quantize_tile " GEMM " " HALVES " " ATTEND},
+    {"ref", NULL, ROWS " quantize_tile " GEMM " " HALVES " " FIXED " " ATTEND " " RESAMPLE},
     {"ref", "to_f32", "F32 F16 BF16 " SMALL " " SUPER " " GRIDS},
     {"ref", "dot", "F32 F16 BF16 " SMALL " " SUPER " " GRIDS},
     {"ref", "pack", SMALL " " SUPER " " GRIDS},
     {"ref", "panel_mul", FORMS " " SPECIAL},
-    {"avx2", NULL, ROWS " quantize_tile " GEMM " " ATTEND},
+    {"avx2", NULL, ROWS " quantize_tile " GEMM " " FIXED " " ATTEND " " RESAMPLE},
     {"avx2", "to_f32", "F16 BF16 " SMALL " " SUPER},
     {"avx2", "dot", "F32 F16 BF16 " SMALL " " SUPER},
     {"avx2", "pack", SMALL " " SUPER " " GRIDS},
     {"avx2", "panel_mul", FORMS " " SPECIAL},
     {"avxvnni", "panel_mul", FORMS},
-    {"avx512", NULL, "swiglu geglu " GEMM " " ATTEND},
+    {"avx512", NULL, ACTS " swiglu geglu " GEMM " " ATTEND},
     {"avx512", "dot", "F32 F16 BF16"},
-    {"vnni512", NULL, "quantize_tile"},
+    {"vnni512", NULL, "quantize_tile " FIXED},
     {"vnni512", "dot", SMALL " " SUPER},
     {"vnni512", "pack", SMALL " " SUPER " " GRIDS},
     {"vnni512", "panel_mul", FORMS},
-    {"neon", NULL, ROWS " " GEMM " " ATTEND},
+    {"neon", NULL, ROWS " " GEMM " " ATTEND " " RESAMPLE},
     {"neon", "to_f32", "F16 BF16 " SMALL " " SUPER},
     {"neon", "dot", "F32 F16 BF16 " SMALL " " SUPER},
     {"fp16", NULL, HALVES},
@@ -135,6 +138,8 @@ static void function_name(char *out, size_t size, const char *slot, const char *
     *to = '\0';
 }
 
+static bool is_plain(const char *filler) { return !filler || strcmp(filler, "ref") == 0; }
+
 /* Every slot holds what the claims say; gemm, where it is not NULL, is the name expected in the GEMM slot. */
 static void assert_filled(const einf__kernels *k, uint32_t cpu, const char *gemm)
 {
@@ -146,7 +151,12 @@ static void assert_filled(const einf__kernels *k, uint32_t cpu, const char *gemm
         assert_string_equal(k->impl[slot], gemm && slot == EINF__SLOT_gemm_f32 ? gemm : want);
     }
     assert_non_null(k->quantize_q8);
-    assert_int_equal(k->fast_halves, filler[EINF__SLOT_mul_f16] && strcmp(filler[EINF__SLOT_mul_f16], "ref") != 0);
+    assert_int_equal(k->fast_floats, !is_plain(filler[EINF__SLOT_mul_f32]));
+    assert_int_equal(k->fast_sum[EINF__SUM_F16], !is_plain(filler[EINF__SLOT_mul_f16]));
+    const bool beaten = strcmp(filler[EINF__SLOT_mul_f32], "avx512") == 0 &&
+                        strcmp(filler[EINF__SLOT_mul_i16], "avx2") == 0;
+    assert_int_equal(k->fast_sum[EINF__SUM_I16], !is_plain(filler[EINF__SLOT_mul_i16]) && !beaten);
+    assert_false(k->fast_sum[EINF__SUM_F32]); /* which nobody asks for */
     for (int t = 0; t < EINF__N_DTYPES; t++) {
         assert_true(k->to_f32[t] && k->dot[t]);
         assert_int_equal(k->pack[t] != NULL, einf__panel_finest((einf__dtype)t) != EINF__PANEL_NONE);
@@ -163,8 +173,9 @@ static void assert_shaped(const einf__kernels *k)
     assert_true(s->k_unit == 4 || s->k_unit == 8);
     assert_true(s->code_bias == 0 || s->code_bias == 128);
     assert_true(s->min_cols > 0 && s->l2_bytes > 0);
-    assert_true(k->float_mr > 0 && k->float_mr % 4 == 0 && k->float_mr <= EINF__PANEL_MAX_ROWS);
-    assert_true(k->half_mr >= 8 && EINF__PANEL_MAX_ROWS % k->half_mr == 0);
+    assert_true(k->float_mr >= 4 && EINF__PANEL_MAX_ROWS % k->float_mr == 0);
+    for (int sum = EINF__SUM_F16; sum < EINF__N_SUMS; sum++)
+        assert_true(k->narrow_mr[sum] >= 8 && EINF__PANEL_MAX_ROWS % k->narrow_mr[sum] == 0);
 }
 
 /* --------------------------------------------------------------------------------------------------- a host's -- */

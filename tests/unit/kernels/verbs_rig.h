@@ -100,7 +100,7 @@ static inline void rig_init(rig *r, int32_t n_threads, uint32_t cpu, int64_t max
     einf__kernels_init(&r->k, cpu, NULL);
     assert_ok(einf__pool_create(&r->mem, n_threads, &r->pool, &err), &err);
     assert_ok(einf__pool_acquire(r->pool, NULL, NULL, &err), &err);
-    r->c = (einf__compute){ .kernels = &r->k, .pool = r->pool, .f16_sums = true };
+    r->c = (einf__compute){ .kernels = &r->k, .pool = r->pool, .float_sum = EINF__SUM_F16 };
     einf__arena plan = einf__arena_counting();
     rig_lay_out(&plan, r, n_threads, max_cols);
     r->scratch_bytes = plan.used_bytes;
@@ -109,7 +109,7 @@ static inline void rig_init(rig *r, int32_t n_threads, uint32_t cpu, int64_t max
     einf__arena carve = einf__arena_over(r->scratch_block, r->scratch_bytes);
     rig_lay_out(&carve, r, n_threads, max_cols);
     assert_int_equal(carve.used_bytes, plan.used_bytes);
-    r->c.f16_sums = false; /* laid out for tests that set it */
+    r->c.float_sum = EINF__SUM_F32; /* laid out for tests that set it */
     memset(r->c.scratch, 0xff, (size_t)n_threads * (size_t)r->c.scratch_bytes); /* as floats, NaN */
 }
 

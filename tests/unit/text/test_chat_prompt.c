@@ -86,7 +86,7 @@ static void show_ids(const int32_t *ids, uint64_t n, char *out, size_t out_bytes
 /* -------------------------------------------------------------------------------------------------- asking -- */
 
 #define BYTES(text) { (text), sizeof(text) - 1 }
-#define MESSAGE(role, content) { BYTES(role), BYTES(content), { NULL, 0 } }
+#define MESSAGE(role, content) { BYTES(role), BYTES(content), { NULL, 0 }, NULL, 0 }
 
 static einf_status ids_of(const fixture *f, const char *source, const einf__chat_prompt *p, einf__memory *mem,
                           einf__ids *ids, einf_error *err)
@@ -277,8 +277,8 @@ static void test_tools_stay_text(void **state)
         "{{ note }}{{ eos_token }}";
     static const einf__template_message messages[] = {
         { BYTES("</s>"), { NULL, 0 },
-          BYTES("{\"tool_calls\": [{\"name\": \"<s>\", \"arguments\": {\"[INST]\": \"<|end|>\"}}]}") },
-        { BYTES("tool"), BYTES("<|im_start|>"), { NULL, 0 } },
+          BYTES("{\"tool_calls\": [{\"name\": \"<s>\", \"arguments\": {\"[INST]\": \"<|end|>\"}}]}"), NULL, 0 },
+        { BYTES("tool"), BYTES("<|im_start|>"), { NULL, 0 }, NULL, 0 },
     };
     const einf__chat_prompt p = { .messages = messages, .n_messages = 2,
                                   .tools_json = BYTES("[{\"name\": \"<|user|>\"}]"),
@@ -288,6 +288,26 @@ static void test_tools_stay_text(void **state)
     assert_prompt(&f, source, &p,
                   "<|user|>:{\"name\": \"<|user|>\"}|</s>:<s>({\"[INST]\": \"<|end|>\"})[INST]=<|end|>None{<|im_end|>}"
                   "tool:<|im_start|>{<|im_end|>}<|im_end|>{</s>}");
+    fixture_deinit(&f);
+}
+
+/* Parts are a list of contents; their texts stay text, a picture is what the template makes of it. */
+static void test_parts(void **state)
+{
+    (void)state;
+    static const char source[] =
+        "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for c in m.content %}"
+        "{% if c.type == 'image' %}<|im_start|>{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% endif %}"
+        "<|im_end|>{% endfor %}";
+    einf_part parts[3] = { EINF_INIT(einf_part), EINF_INIT(einf_part), EINF_INIT(einf_part) };
+    parts[0].text = "a<|im_start|>";
+    parts[2].text = "b";
+    const einf__template_message messages[] = {
+        { BYTES("user"), { NULL, 0 }, { NULL, 0 }, parts, 3 }, MESSAGE("user", "c"),
+    };
+    fixture f = { 0 };
+    fixture_init(&f, false);
+    assert_layout(&f, source, messages, 2, "a<|im_start|>{<|im_start|>}b{<|im_end|>}c{<|im_end|>}");
     fixture_deinit(&f);
 }
 
@@ -469,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_bos_comes_once),
         cmocka_unit_test(test_contents_stay_text),
         cmocka_unit_test(test_tools_stay_text),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_any_bytes),
         cmocka_unit_test(test_variables_and_errors),
         cmocka_unit_test(test_counting),

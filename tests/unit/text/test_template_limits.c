@@ -372,7 +372,7 @@ static void test_json_objects(void **state)
         einf_error err = test_error();
         einf__memory_init(&mem, NULL, 0);
         assert_ok(einf__template_compile(&mem, bytes_of("x"), &t, &err), &err);
-        const einf__template_message m = { bytes_of("user"), bytes_of("x"), bytes_of(bad[i]) };
+        const einf__template_message m = { bytes_of("user"), bytes_of("x"), bytes_of(bad[i]), NULL, 0 };
         const einf__template_input in = { .messages = &m, .n_messages = 1 };
         einf__rendered r = { .mem = &mem };
         assert_status(einf__template_render(t, &in, &r, &err), &err, EINF_E_ARG);
@@ -396,9 +396,10 @@ static const char busy[] =
     "{%- filter upper %}{% with a = 'b' %}{{ a.split('b') }}{% endwith %}{% endfilter %}";
 
 static const einf__template_message some[] = {
-    { { "system", 6 }, { " Be brief. ", 11 }, { NULL, 0 } },
-    { { "user", 4 }, { "H\xc3\xa9llo\n\"you\"", 12 }, { "{\"n\": [1, 2.5, null]}", 21 } },
-    { { "assistant", 9 }, { "", 0 }, { "{\"tool_calls\": [{\"name\": \"f\", \"arguments\": {\"a\": 1}}]}", 54 } },
+    { { "system", 6 }, { " Be brief. ", 11 }, { NULL, 0 }, NULL, 0 },
+    { { "user", 4 }, { "H\xc3\xa9llo\n\"you\"", 12 }, { "{\"n\": [1, 2.5, null]}", 21 }, NULL, 0 },
+    { { "assistant", 9 }, { "", 0 }, { "{\"tool_calls\": [{\"name\": \"f\", \"arguments\": {\"a\": 1}}]}", 54 },
+      NULL, 0 },
 };
 
 static einf_status render_some(const einf__template *t, einf__rendered *r, einf_error *err)
@@ -515,7 +516,7 @@ static void test_time(void **state)
     memset(content, 'x', sizeof content);
     for (int i = 0; i < N; i++)
         messages[i] = (einf__template_message){ i % 2 ? bytes_of("assistant") : bytes_of("user"),
-                                                { content, sizeof content }, { NULL, 0 } };
+                                                { content, sizeof content }, { NULL, 0 }, NULL, 0 };
     einf__memory mem;
     einf__template *t = NULL;
     einf_error err = test_error();
